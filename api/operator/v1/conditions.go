@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1
+
+// Conditions of a KubeArmorConfig. All but FieldsIgnored and Conflict have positive polarity: True is good.
+const (
+	// ConfigReady summarises the others: True when nodes are detected and every pool's DaemonSet is rolled out.
+	ConfigReady = "Ready"
+	// ConfigNodesDetected is True when every Linux node has facts of its present boot, kernel, runtime and image.
+	ConfigNodesDetected = "NodesDetected"
+	// ConfigEnforcing is True when every Linux node enforces; False counts those that do not, and why.
+	ConfigEnforcing = "Enforcing"
+	// ConfigRolloutComplete is True when every pool's DaemonSet has its desired Pods updated and ready.
+	ConfigRolloutComplete = "RolloutComplete"
+	// ConfigFieldsIgnored is True when the spec sets fields that have no effect yet; its message names them.
+	ConfigFieldsIgnored = "FieldsIgnored"
+	// ConfigConflict is True on every KubeArmorConfig but the oldest of the cluster: it is not acted upon.
+	ConfigConflict = "Conflict"
+)
+
+// Reasons of KubeArmorConfig conditions.
+const (
+	// ReasonAsExpected: nothing to do.
+	ReasonAsExpected = "AsExpected"
+	// ReasonNoNodes: the cluster has no Linux node that may be managed.
+	ReasonNoNodes = "NoNodes"
+	// ReasonDetecting: probe Pods are pending or running.
+	ReasonDetecting = "Detecting"
+	// ReasonDetectionFailed: at least one node could not be probed; its KubeArmorNode says why.
+	ReasonDetectionFailed = "DetectionFailed"
+	// ReasonRolloutInProgress: at least one DaemonSet is not yet at its desired state.
+	ReasonRolloutInProgress = "RolloutInProgress"
+	// ReasonNodesNotEnforcing: at least one node does not enforce; failingNodes names the first of them.
+	ReasonNodesNotEnforcing = "NodesNotEnforcing"
+	// ReasonFieldsWithoutEffect: accepted for compatibility, no effect in this version.
+	ReasonFieldsWithoutEffect = "FieldsWithoutEffect"
+	// ReasonAllFieldsEffective: every field that is set has its effect.
+	ReasonAllFieldsEffective = "AllFieldsEffective"
+	// ReasonOlderConfigExists: another KubeArmorConfig is in force; delete one of the two.
+	ReasonOlderConfigExists = "OlderConfigExists"
+	// ReasonOnlyConfig: no other KubeArmorConfig is in force.
+	ReasonOnlyConfig = "OnlyConfig"
+	// ReasonUninstalling: the object is being deleted and the nodes are being cleaned.
+	ReasonUninstalling = "Uninstalling"
+	// ReasonApplyFailed: the API server refused an owned object; the message carries its answer.
+	ReasonApplyFailed = "ApplyFailed"
+)
+
+// Conditions of a KubeArmorNode. Detected and Scheduled are the operator's (by spec and its own status writer is the
+// agent only for the rest); all have positive polarity.
+const (
+	// NodeReady: the agent runs on the node, has synced its policies and reports.
+	NodeReady = "Ready"
+	// NodeEnforcing: a denial would really happen on this node now.
+	NodeEnforcing = "Enforcing"
+	// NodePoliciesApplied: every policy that selects a Pod of this node is in force in full.
+	NodePoliciesApplied = "PoliciesApplied"
+)
+
+// Reasons why a node is probed, not detected, or not enforcing. They appear in KubeArmorNode.spec.probe.reason,
+// spec.verdict.reason, in KubeArmorNode conditions and in KubeArmorConfig.status.failingNodes.
+const (
+	// ReasonProbePending: no probe has run yet; at most spec-many run at once.
+	ReasonProbePending = "ProbePending"
+	// ReasonProbeRunning: the probe Pod is on the node.
+	ReasonProbeRunning = "ProbeRunning"
+	// ReasonProbeSucceeded: the facts are of this boot, kernel, runtime and image.
+	ReasonProbeSucceeded = "ProbeSucceeded"
+	// ReasonProbeFailed: the probe Pod ended with an error; the message carries it.
+	ReasonProbeFailed = "ProbeFailed"
+	// ReasonProbeTimeout: the probe Pod did not end within its deadline.
+	ReasonProbeTimeout = "ProbeTimeout"
+	// ReasonImagePullFailed: the node cannot pull the agent's image.
+	ReasonImagePullFailed = "ImagePullFailed"
+	// ReasonFactsUnreadable: the termination message is not the JSON of NodeFacts (cut, empty or foreign).
+	ReasonFactsUnreadable = "FactsUnreadable"
+	// ReasonFactsSchemaUnknown: the probe speaks a schema version that this operator does not know; use one version of both.
+	ReasonFactsSchemaUnknown = "FactsSchemaUnknown"
+	// ReasonWindowsNode: not Linux; skipped and counted.
+	ReasonWindowsNode = "WindowsNode"
+
+	// ReasonEnforcing: the kernel was seen denying.
+	ReasonEnforcing = "Enforcing"
+	// ReasonKernelTooOld: the kernel predates BPF-LSM (5.7) or the hooks that the core needs (5.10).
+	ReasonKernelTooOld = "KernelTooOld"
+	// ReasonNoBTF: /sys/kernel/btf/vmlinux is missing, so CO-RE programs cannot be loaded.
+	ReasonNoBTF = "NoBTF"
+	// ReasonLSMInactive: "bpf" is not among the kernel's active LSMs; boot with lsm=...,bpf.
+	ReasonLSMInactive = "LSMInactive"
+	// ReasonVerifierRejected: the kernel's verifier refused a program of the core.
+	ReasonVerifierRejected = "VerifierRejected"
+	// ReasonAttachRefused: the programs load but the kernel refuses to attach them (for instance arm64 before 6.4).
+	ReasonAttachRefused = "AttachRefused"
+	// ReasonDenialNotSeen: the programs are attached, and the canary operation was not denied.
+	ReasonDenialNotSeen = "DenialNotSeen"
+	// ReasonCgroupV1: the node has no cgroup v2 hierarchy, by which workloads are identified.
+	ReasonCgroupV1 = "CgroupV1"
+	// ReasonNoBPFFS: no bpffs at /sys/fs/bpf, so programs and maps cannot outlive the agent.
+	ReasonNoBPFFS = "NoBPFFS"
+	// ReasonRuntimeUnknown: no CRI socket on the node knows the probe's own container.
+	ReasonRuntimeUnknown = "RuntimeUnknown"
+	// ReasonPermissionDenied: the kernel refused the probe for want of privilege (lockdown, seccomp, capabilities).
+	ReasonPermissionDenied = "PermissionDenied"
+
+	// ReasonAgentNotReporting: the agent's heartbeat is older than the limit or there was none.
+	ReasonAgentNotReporting = "AgentNotReporting"
+	// ReasonObserveOnly: the core runs in observe mode: operations are audited, nothing is denied.
+	ReasonObserveOnly = "ObserveOnly"
+	// ReasonDetached: the operator asked the agent to take the core off the node (uninstall).
+	ReasonDetached = "Detached"
+	// ReasonTableFull: a kernel table is full; the previous generation of policies stays in force.
+	ReasonTableFull = "TableFull"
+	// ReasonPoliciesDegraded: at least one policy has rules that are not in force; status.policies names them.
+	ReasonPoliciesDegraded = "PoliciesDegraded"
+	// ReasonCoreLoadFailed: the agent could not load or attach the core; the message carries the kernel's answer.
+	ReasonCoreLoadFailed = "CoreLoadFailed"
+)

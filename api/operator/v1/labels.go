@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1
+
+// Labels, annotations and names that clients and dashboards rely on.
+const (
+	// LabelApp marks every Pod of ours by its role.
+	LabelApp = "kubearmor-app"
+	// LabelManagedBy and ManagedBy mark every object that the operator owns, whatever its namespace.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	ManagedBy      = "kubearmor-operator"
+
+	// Values of LabelApp.
+	AppAgent    = "kubearmor"
+	AppOperator = "kubearmor-operator"
+	AppRelay    = "kubearmor-relay"
+	AppWebhook  = "kubearmor-controller"
+	AppProbe    = "kubearmor-snitch"
+
+	// Node labels.
+	LabelPool       = "kubearmor.io/pool"
+	LabelEnforcer   = "kubearmor.io/enforcer"
+	LabelRuntime    = "kubearmor.io/runtime"
+	LabelSocket     = "kubearmor.io/socket"
+	LabelNRISocket  = "kubearmor.io/nri-socket"
+	LabelBTF        = "kubearmor.io/btf"
+	LabelSeccomp    = "kubearmor.io/seccomp"
+	LabelAppArmorFS = "kubearmor.io/apparmorfs"
+	LabelSecurityFS = "kubearmor.io/securityfs"
+
+	// LabelContainerName in a policy's matchLabels narrows it to containers of a Pod.
+	LabelContainerName = "kubearmor.io/container.name"
+
+	// AnnotationPolicy on a Pod or node: enabled, disabled or audited.
+	AnnotationPolicy = "kubearmor-policy"
+	// AnnotationVisibility on a namespace, Pod or node.
+	AnnotationVisibility = "kubearmor-visibility"
+	// Posture annotations of a namespace.
+	AnnotationFilePosture         = "kubearmor-file-posture"
+	AnnotationNetworkPosture      = "kubearmor-network-posture"
+	AnnotationCapabilitiesPosture = "kubearmor-capabilities-posture"
+
+	// ConfigMapName is read live by agents.
+	ConfigMapName = "kubearmor-config"
+	// FinalizerUninstall holds a KubeArmorConfig until every node is clean.
+	FinalizerUninstall = "operator.kubearmor.com/uninstall"
+	// AgentServiceAccount is the name that the ValidatingAdmissionPolicy knows agents by.
+	AgentServiceAccount = "kubearmor-agent"
+	// PinPath is where the agent pins the core's programs, links and maps, on the host.
+	PinPath = "/sys/fs/bpf/kubearmor"
+)
