@@ -19,7 +19,7 @@ const (
 type Severity int32
 
 // AbsolutePath of a file as seen in the container: starts with "/", does not end in "/", at most PATH_MAX bytes.
-// +kubebuilder:validation:MinLength=2
+// +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=4096
 // +kubebuilder:validation:XValidation:rule="self.startsWith('/')",message="a path must start with \"/\"; write it as the container sees it, for instance /usr/bin/curl"
 // +kubebuilder:validation:XValidation:rule="!self.endsWith('/')",message="a path must not end in \"/\"; use matchDirectories for a directory"
@@ -32,146 +32,59 @@ type AbsolutePath string
 // +kubebuilder:validation:XValidation:rule="self.endsWith('/')",message="a directory must end in \"/\"; use matchPaths for a file"
 type AbsoluteDirectory string
 
-// Report is what a section and a rule may set beside what they match; the nearest one counts.
+// Glob over a whole path, in AppArmor's language: * is any bytes but /, ** any bytes, ? one byte but /, [a-c] and [^a]
+// one byte of a set or not of it, {a,b} one of several, \ takes the next byte literally.
+// The pattern refuses an open or empty set, an unbalanced brace (braces nest twice) and a lone backslash at the end.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=4096
+// +kubebuilder:validation:Pattern=`^([^\[\]{}\\]|\\.|\[[^\[\]]+\]|\{([^\[\]{}\\]|\\.|\[[^\[\]]+\]|\{([^\[\]{}\\]|\\.|\[[^\[\]]+\])*\})*\})*$`
+// +kubebuilder:validation:XValidation:rule="self.startsWith('/') || self.startsWith('**') || self.startsWith('{')",message="a pattern must start with \"/\", \"**\" or \"{\", because it is compared with whole absolute paths; for instance /etc/*.conf or **/id_rsa"
+type Glob string
+
+// Report is what spec, a section and a rule may set beside what they match; the nearest one counts.
 type Report struct {
+	// Severity of the alerts, 1 (lowest) to 10.
 	// +optional
 	Severity Severity `json:"severity,omitempty"`
+	// Tags that the alerts carry.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional
 	Tags []string `json:"tags,omitempty"`
+	// Message that the alerts carry.
 	// +kubebuilder:validation:MaxLength=4096
 	// +optional
 	Message string `json:"message,omitempty"`
+	// Action on a match: Allow, Audit or Block.
 	// +optional
 	Action Action `json:"action,omitempty"`
 }
 
-// MatchSource is the executable that a rule is narrowed to.
+// MatchSource is the executable that a rule is narrowed to: the parent's of a process rule, the current one of others.
 type MatchSource struct {
+	// Path of the executable.
 	Path AbsolutePath `json:"path"`
 }
 
-// Process holds the rules on execution.
-type Process struct {
-	Report `json:",inline"`
-	// +listType=atomic
+// Rules are the sections that every kind of policy has.
+type Rules struct {
+	// Process: what may be executed.
 	// +optional
-	MatchPaths []ProcessPath `json:"matchPaths,omitempty"`
-	// +listType=atomic
+	Process Process `json:"process,omitzero"`
+	// File: what may be opened, read and written.
 	// +optional
-	MatchDirectories []ProcessDirectory `json:"matchDirectories,omitempty"`
-	// +listType=atomic
+	File File `json:"file,omitzero"`
+	// Network: which protocols may be used and which names may be resolved.
 	// +optional
-	MatchPatterns []ProcessPattern `json:"matchPatterns,omitempty"`
-}
-
-// ProcessPath matches one executable, by path or by base name.
-// +kubebuilder:validation:XValidation:rule="has(self.path) != has(self.execname)",message="set exactly one of path and execname"
-type ProcessPath struct {
-	Report `json:",inline"`
+	Network Network `json:"network,omitzero"`
+	// Capabilities: which capabilities of the kernel may be used.
 	// +optional
-	Path AbsolutePath `json:"path,omitempty"`
-	// ExecName is a base name: it matches in any directory.
-	// +kubebuilder:validation:MaxLength=255
-	// +kubebuilder:validation:Pattern=`^[^/]+$`
+	Capabilities Capabilities `json:"capabilities,omitzero"`
+	// Syscalls to be audited.
 	// +optional
-	ExecName string `json:"execname,omitempty"`
-	// AllowedArgs that the process may have; at most 20.
-	// +kubebuilder:validation:MaxItems=20
-	// +listType=atomic
+	Syscalls Syscalls `json:"syscalls,omitzero"`
+	// AppArmor rules in AppArmor's own language. They hold on nodes whose enforcer is AppArmor, and only there.
+	// +kubebuilder:validation:MaxLength=262144
 	// +optional
-	AllowedArgs []string `json:"allowedArgs,omitempty"`
-	// +optional
-	OwnerOnly bool `json:"ownerOnly,omitempty"`
-	// PTS false denies when a terminal is attached.
-	// +optional
-	PTS *bool `json:"pts,omitempty"`
-	// +kubebuilder:validation:MaxItems=256
-	// +listType=atomic
-	// +optional
-	FromSource []MatchSource `json:"fromSource,omitempty"`
-}
-
-// ProcessDirectory matches executables under a directory.
-type ProcessDirectory struct {
-	Report    `json:",inline"`
-	Directory AbsoluteDirectory `json:"dir"`
-	// +optional
-	Recursive bool `json:"recursive,omitempty"`
-	// +optional
-	OwnerOnly bool `json:"ownerOnly,omitempty"`
-	// +optional
-	PTS *bool `json:"pts,omitempty"`
-	// +kubebuilder:validation:MaxItems=256
-	// +listType=atomic
-	// +optional
-	FromSource []MatchSource `json:"fromSource,omitempty"`
-}
-
-// ProcessPattern matches executables by a glob.
-type ProcessPattern struct {
-	Report `json:",inline"`
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=4096
-	Pattern string `json:"pattern"`
-	// +optional
-	OwnerOnly bool `json:"ownerOnly,omitempty"`
-}
-
-// File holds the rules on file access.
-type File struct {
-	Report `json:",inline"`
-	// +listType=atomic
-	// +optional
-	MatchPaths []FilePath `json:"matchPaths,omitempty"`
-	// +listType=atomic
-	// +optional
-	MatchDirectories []FileDirectory `json:"matchDirectories,omitempty"`
-	// +listType=atomic
-	// +optional
-	MatchPatterns []FilePattern `json:"matchPatterns,omitempty"`
-}
-
-// FilePath matches one file.
-type FilePath struct {
-	Report `json:",inline"`
-	Path   AbsolutePath `json:"path"`
-	// ReadOnly: with Block, reads pass and writes are denied; with Allow, only reads are allowed.
-	// +optional
-	ReadOnly bool `json:"readOnly,omitempty"`
-	// +optional
-	OwnerOnly bool `json:"ownerOnly,omitempty"`
-	// +kubebuilder:validation:MaxItems=256
-	// +listType=atomic
-	// +optional
-	FromSource []MatchSource `json:"fromSource,omitempty"`
-}
-
-// FileDirectory matches files under a directory.
-type FileDirectory struct {
-	Report    `json:",inline"`
-	Directory AbsoluteDirectory `json:"dir"`
-	// +optional
-	Recursive bool `json:"recursive,omitempty"`
-	// +optional
-	ReadOnly bool `json:"readOnly,omitempty"`
-	// +optional
-	OwnerOnly bool `json:"ownerOnly,omitempty"`
-	// +kubebuilder:validation:MaxItems=256
-	// +listType=atomic
-	// +optional
-	FromSource []MatchSource `json:"fromSource,omitempty"`
-}
-
-// FilePattern matches files by a glob.
-type FilePattern struct {
-	Report `json:",inline"`
-	// +kubebuilder:validation:MinLength=1
-	// +kubebuilder:validation:MaxLength=4096
-	Pattern string `json:"pattern"`
-	// +optional
-	ReadOnly bool `json:"readOnly,omitempty"`
-	// +optional
-	OwnerOnly bool `json:"ownerOnly,omitempty"`
+	AppArmor string `json:"apparmor,omitempty"`
 }
