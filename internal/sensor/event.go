@@ -16,7 +16,7 @@ const (
 
 // RuleUnresolved is the rule of a verdict on an operation whose path could not be resolved: blocked where the profile
 // has any Block rule in that domain.
-const RuleUnresolved compile.RuleID = 1
+const RuleUnresolved compile.RuleID = 1<<64 - 1
 
 // Event is one verdict of the kernel. Everything in it was set when the verdict was made.
 type Event struct {
