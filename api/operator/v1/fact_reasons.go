@@ -16,6 +16,4 @@ const (
 	ReasonProfileRefused = "ProfileRefused"
 	// ReasonNotEnforcing: the security module is there and does not deny (SELinux permissive).
 	ReasonNotEnforcing = "NotEnforcing"
-	// ReasonRuntimeUnproven: a runtime answers, and nothing showed that this container is one of its own.
-	ReasonRuntimeUnproven = "RuntimeUnproven"
 )

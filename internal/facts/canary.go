@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package facts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor"
+)
+
+// canary runs the core's own canary in a folder of its own.
+func canary(ctx context.Context, o Options, mode sensor.Mode) error {
+	dir, err := os.MkdirTemp(o.Scratch, "kubearmor-canary-")
+	if err != nil {
+		return fmt.Errorf("no folder for the canary: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	return o.Canary(ctx, mode, dir)
+}
+
+// canaryFact reads a canary's outcome. What says that the kernel cannot do it is No; what kept the canary from being
+// tried at all is Unknown.
+func canaryFact(err error) v1.Fact {
+	if err == nil {
+		return yes()
+	}
+	var seen *sensor.CanaryError
+	if !errors.As(err, &seen) {
+		return unknown(v1.ReasonCanaryFailed, err.Error())
+	}
+	switch seen.Reason {
+	case sensor.ReasonKernelTooOld, sensor.ReasonNoBTF, sensor.ReasonLSMInactive, sensor.ReasonVerifierRejected,
+		sensor.ReasonAttachRefused, sensor.ReasonDenialNotSeen, sensor.ReasonCgroupV1, sensor.ReasonNoBPFFS:
+		return no(seen.Reason, said(seen))
+	case "":
+		return unknown(v1.ReasonCanaryFailed, said(seen))
+	}
+	return unknown(seen.Reason, said(seen))
+}
+
+// enforceFact prefers the reason that a person can act upon: without bpf among the LSMs a kernel may well load and
+// attach the programs, and then never calls them.
+func enforceFact(err error, lsms []string) v1.Fact {
+	f := canaryFact(err)
+	if f.State != v1.FactNo || len(lsms) == 0 || contains(lsms, "bpf") {
+		return f
+	}
+	if f.Reason != v1.ReasonLSMInactive {
+		f.Cause = f.Reason + ": " + f.Cause
+	}
+	return no(v1.ReasonLSMInactive, "bpf is not among the active LSMs; canary: "+f.Cause)
+}
+
+// said is the canary's cause with the kernel's own words, once.
+func said(e *sensor.CanaryError) string {
+	switch {
+	case e.Err == nil:
+		return e.Cause
+	case e.Cause == "":
+		return e.Err.Error()
+	}
+	return e.Cause + ": " + e.Err.Error()
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package facts finds out what a node is and what it can enforce, by trying it.
+package facts
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor"
+)
+
+// Deadlines. Loading the core on an emulated arm64 machine takes about 20 s; everything else answers at once or never.
+const (
+	DefaultTimeout  = 90 * time.Second
+	runtimeTimeout  = 5 * time.Second
+	appArmorTimeout = 5 * time.Second
+	canaryTimeout   = 40 * time.Second
+)
+
+// Environment of the probe Pod.
+const (
+	// EnvHostRoot is where the Pod has the host's folders mounted. Unset means that the probe runs on the host itself.
+	EnvHostRoot = "HOST_ROOT"
+	// EnvPodUID is the UID of the probe's own Pod, by which the runtime that really runs it is known.
+	EnvPodUID = "POD_UID"
+)
+
+// Roots are the host's folders as this process sees them.
+type Roots struct{ Sys, Run, Proc string }
+
+// Options of a probe.
+type Options struct {
+	Roots Roots
+	// Container says that this process is not in the host's own root folder.
+	Container bool
+	// PodUID of the probe's own Pod, empty outside of one.
+	PodUID string
+	// Scratch is a writable folder for the canaries' files.
+	Scratch string
+	// Timeout of the whole probe.
+	Timeout time.Duration
+	// Canary is sensor.Canary unless set.
+	Canary func(ctx context.Context, mode sensor.Mode, dir string) error
+}
+
+// OptionsFromEnv are the options of this process, in the probe Pod or on a host.
+func OptionsFromEnv(getenv func(string) string) Options {
+	root := cmp.Or(getenv(EnvHostRoot), "/")
+	return Options{
+		Roots:     Roots{Sys: filepath.Join(root, "sys"), Run: filepath.Join(root, "run"), Proc: "/proc"},
+		Container: root != "/",
+		PodUID:    getenv(EnvPodUID),
+		Scratch:   os.TempDir(),
+	}
+}
+
+// Probe looks at the node. It never fails: what cannot be found out is Unknown, with the cause. The result's JSON is
+// at most v1.MaxFactsBytes long, and it is back within the timeout whatever the kernel or a runtime does.
+func Probe(ctx context.Context, o Options) v1.NodeFacts {
+	if o.Canary == nil {
+		o.Canary = sensor.Canary
+	}
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(o.Timeout, DefaultTimeout))
+	defer cancel()
+	f := static(o, os.DirFS(o.Roots.Sys), os.DirFS(o.Roots.Proc))
+	f.Distribution = distribution(o)
+	f.Runtime = within(ctx, runtimeTimeout, runtimeTimedOut, func(ctx context.Context) v1.RuntimeFact {
+		return probeRuntime(ctx, o)
+	})
+	f.AppArmor = within(ctx, appArmorTimeout, timedOut, func(ctx context.Context) v1.Fact {
+		return probeAppArmor(ctx, o.Roots.Sys, f.LSMs, f.AppArmorFS)
+	})
+	f.BPFLSM = within(ctx, canaryTimeout, timedOut, func(ctx context.Context) v1.Fact {
+		return enforceFact(canary(ctx, o, sensor.ModeEnforce), f.LSMs)
+	})
+	f.Observe = within(ctx, canaryTimeout, timedOut, func(ctx context.Context) v1.Fact {
+		return canaryFact(canary(ctx, o, sensor.ModeObserve))
+	})
+	return fit(sanitize(f))
+}
+
+// static are the facts that files tell.
+func static(o Options, sys, proc fs.FS) v1.NodeFacts {
+	mounts := readMounts(proc)
+	f := v1.NodeFacts{
+		SchemaVersion: v1.FactsSchemaVersion,
+		Arch:          runtime.GOARCH,
+		BootID:        word(proc, "sys/kernel/random/boot_id"),
+		Kernel:        cmp.Or(word(proc, "sys/kernel/osrelease"), "unknown"),
+		LSMs:          parseLSMs(word(sys, "kernel/security/lsm")),
+		BTF:           parseBTF(readBTF(sys)),
+		Seccomp:       parseSeccomp(readSeccomp(proc)),
+		CgroupVersion: parseCgroup(mounts.at(filepath.Join(o.Roots.Sys, "fs/cgroup"))),
+		BPFFS:         parseMount(mounts, filepath.Join(o.Roots.Sys, "fs/bpf"), "bpf", v1.ReasonNoBPFFS),
+		SecurityFS:    parseMount(mounts, filepath.Join(o.Roots.Sys, "kernel/security"), "securityfs", v1.ReasonNotPresent),
+		AppArmorFS:    readAppArmorFS(sys),
+	}
+	f.SELinux = parseSELinux(readSELinux(sys), f.LSMs)
+	return f
+}
+
+// within bounds one fact. A fact that ignores its context is left behind: the process ends soon after.
+func within[T any](ctx context.Context, d time.Duration, late func(time.Duration) T, find func(context.Context) T) T {
+	ctx, cancel := context.WithTimeout(ctx, d)
+	defer cancel()
+	if ctx.Err() != nil {
+		return late(d)
+	}
+	found := make(chan T, 1)
+	go func() { found <- find(ctx) }()
+	select {
+	case t := <-found:
+		return t
+	case <-ctx.Done():
+	}
+	// The fact may know better than "too late", when it heeds its context.
+	select {
+	case t := <-found:
+		return t
+	case <-time.After(time.Second):
+		return late(d)
+	}
+}
+
+func timedOut(d time.Duration) v1.Fact {
+	return unknown(v1.ReasonTimedOut, fmt.Sprintf("no answer within %s, or the probe's time was up", d))
+}
+
+func runtimeTimedOut(d time.Duration) v1.RuntimeFact {
+	return v1.RuntimeFact{Fact: timedOut(d)}
+}
+
+func yes() v1.Fact { return v1.Fact{State: v1.FactYes} }
+
+func no(reason, cause string) v1.Fact {
+	return v1.Fact{State: v1.FactNo, Reason: reason, Cause: cause}
+}
+
+func unknown(reason, cause string) v1.Fact {
+	return v1.Fact{State: v1.FactUnknown, Reason: reason, Cause: cause}
+}
