@@ -40,8 +40,8 @@ type KubeArmorConfigSpec struct {
 	// +optional
 	HostDefaultNetworkPosture Posture `json:"hostDefaultNetworkPosture,omitempty"`
 	// DefaultVisibility is a comma-separated list of process, file, network, capabilities, dns, ima; or none.
-	// +kubebuilder:validation:Pattern=`^$|^(process|file|network|capabilities|dns|ima|none)(,(process|file|network|capabilities|dns|ima|none))*$`
 	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.matches('^ *(process|file|network|capabilities|dns|ima|none) *(, *(process|file|network|capabilities|dns|ima|none) *)*$')",message="unknown visibility; write a comma-separated list of process, file, network, capabilities, dns, ima, or none"
 	// +optional
 	DefaultVisibility string `json:"defaultVisibility,omitempty"`
 	// RecommendedPolicies that come with the product.
@@ -108,19 +108,16 @@ type KubeArmorConfigSpec struct {
 	// AlertThrottling limits alerts by container.
 	// +optional
 	AlertThrottling bool `json:"alertThrottling,omitempty"`
-	// MaxAlertPerSec by container when alertThrottling is on; 10 when empty.
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=1000000
+	// MaxAlertPerSec by container when alertThrottling is on; 10 when empty or 0.
+	// +kubebuilder:validation:XValidation:rule="self >= 0 && self <= 1000000",message="maxAlertPerSec must be between 0 and 1000000; leave it out for the default of 10"
 	// +optional
 	MaxAlertPerSec int32 `json:"maxAlertPerSec,omitempty"`
-	// ThrottleSec is how long, in seconds, alerts are dropped once over the limit; 30 when empty.
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=86400
+	// ThrottleSec is how long, in seconds, alerts are dropped once over the limit; 30 when empty or 0.
+	// +kubebuilder:validation:XValidation:rule="self >= 0 && self <= 86400",message="throttleSec must be between 0 and 86400 seconds; leave it out for the default of 30"
 	// +optional
 	ThrottleSec int32 `json:"throttleSec,omitempty"`
 	// ControllerPort of the webhook.
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=65535
+	// +kubebuilder:validation:XValidation:rule="self >= 0 && self <= 65535",message="controllerPort must be a port between 1 and 65535; leave it out for the default"
 	// +optional
 	ControllerPort int32 `json:"controllerPort,omitempty"`
 	// DropResourceFromProcessLogs leaves the resource out of process logs.
@@ -136,8 +133,10 @@ type KubeArmorConfigSpec struct {
 
 // RecommendedPolicies selects policies that come with the product.
 type RecommendedPolicies struct {
+	// Enable them.
 	// +optional
 	Enable bool `json:"enable,omitempty"`
+	// MatchExpressions narrow them to Pods by namespace or label; all must hold.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional
@@ -151,10 +150,13 @@ type RecommendedPolicies struct {
 
 // MatchExpression selects by namespace or label.
 type MatchExpression struct {
+	// Key is namespace or label.
 	// +kubebuilder:validation:Enum=namespace;label
 	Key string `json:"key"`
+	// Operator is In or NotIn.
 	// +kubebuilder:validation:Enum=In;NotIn
 	Operator string `json:"operator"`
+	// Values: names of namespaces, or labels as key=value.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
 	// +listType=atomic
@@ -167,9 +169,11 @@ type ImageSpec struct {
 	// +kubebuilder:validation:MaxLength=512
 	// +optional
 	Image string `json:"image,omitempty"`
+	// ImagePullPolicy as in a container; the API server's default when empty.
 	// +kubebuilder:validation:Enum=Always;IfNotPresent;Never;""
 	// +optional
 	ImagePullPolicy corev1.PullPolicy `json:"imagePullPolicy,omitempty"`
+	// ImagePullSecrets beside the global ones.
 	// +kubebuilder:validation:MaxItems=32
 	// +listType=atomic
 	// +optional
@@ -179,12 +183,15 @@ type ImageSpec struct {
 	// +listType=atomic
 	// +optional
 	Args []string `json:"args,omitempty"`
+	// Env beside the global ones.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional
 	Env []corev1.EnvVar `json:"env,omitempty"`
+	// NodeSelector beside the global one.
 	// +optional
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// Tolerations beside the global ones.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional
@@ -193,13 +200,18 @@ type ImageSpec struct {
 
 // TLSSpec of the telemetry streams.
 type TLSSpec struct {
+	// Enable mTLS.
 	// +optional
 	Enable bool `json:"enable,omitempty"`
+	// ExtraDNSNames of the relay's certificate.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional
 	ExtraDNSNames []string `json:"extraDnsNames,omitempty"`
+	// ExtraIPAddresses of the relay's certificate.
 	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MaxLength=64
+	// +kubebuilder:validation:XValidation:rule="self.all(a, a.matches('^[0-9a-fA-F:.]+$'))",message="extraIpAddresses are IPv4 or IPv6 addresses such as 10.0.0.1; put names into extraDnsNames"
 	// +listType=atomic
 	// +optional
 	ExtraIPAddresses []string `json:"extraIpAddresses,omitempty"`
@@ -207,20 +219,31 @@ type TLSSpec struct {
 
 // Adapters are sinks of the relay.
 type Adapters struct {
+	// Elasticsearch receives the alerts.
 	// +optional
 	Elasticsearch ElasticsearchAdapter `json:"elasticsearch,omitzero"`
 }
 
 // ElasticsearchAdapter sends alerts to an index.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.alertsIndex) || !has(self.alertsIndexName) || self.alertsIndex == self.alertsIndexName",message="alertsIndex and alertsIndexName are two spellings of one field; keep alertsIndex"
 type ElasticsearchAdapter struct {
+	// Enabled sends alerts there.
 	// +optional
 	Enabled bool `json:"enabled,omitempty"`
+	// URL of the Elasticsearch service.
 	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self == '' || self.startsWith('http://') || self.startsWith('https://')",message="url must start with http:// or https://, for instance https://elastic.logging.svc:9200"
 	// +optional
 	URL string `json:"url,omitempty"`
+	// AlertsIndex that alerts are written to.
 	// +kubebuilder:validation:MaxLength=255
 	// +optional
-	AlertsIndexName string `json:"alertsIndex,omitempty"`
+	AlertsIndex string `json:"alertsIndex,omitempty"`
+	// AlertsIndexName is an older spelling of alertsIndex.
+	// +kubebuilder:validation:MaxLength=255
+	// +optional
+	AlertsIndexName string `json:"alertsIndexName,omitempty"`
 	// Auth names the Secret that holds the credentials.
 	// +optional
 	Auth ElasticsearchAuth `json:"auth,omitzero"`
@@ -228,16 +251,22 @@ type ElasticsearchAdapter struct {
 
 // ElasticsearchAuth refers to a Secret by name and keys; no credential is in the object itself.
 type ElasticsearchAuth struct {
+	// SecretName of the Secret with the credentials, in the namespace of the KubeArmorConfig.
 	// +optional
 	SecretName string `json:"secretName,omitempty"`
+	// UsernameKey in that Secret.
 	// +optional
 	UsernameKey string `json:"usernameKey,omitempty"`
+	// PasswordKey in that Secret.
 	// +optional
 	PasswordKey string `json:"passwordKey,omitempty"`
+	// AllowTLSInsecure accepts any certificate of the service.
 	// +optional
 	AllowTLSInsecure bool `json:"allowTlsInsecure,omitempty"`
+	// CASecretName of the Secret with the CA certificate.
 	// +optional
 	CASecretName string `json:"caCertSecretName,omitempty"`
+	// CACertKey in that Secret.
 	// +optional
 	CACertKey string `json:"caCertKey,omitempty"`
 }
@@ -250,6 +279,7 @@ type KubeArmorConfigStatus struct {
 	// Message for older clients, computed from the conditions.
 	// +optional
 	Message string `json:"message,omitempty"`
+	// ObservedGeneration of the spec that this status is of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Conditions: Ready, NodesDetected, Enforcing, RolloutComplete, FieldsIgnored, Conflict.
@@ -266,6 +296,7 @@ type KubeArmorConfigStatus struct {
 	// +listMapKey=name
 	// +optional
 	Pools []PoolStatus `json:"pools,omitempty"`
+	// PoolsOmitted counts what the bound on pools left out.
 	// +optional
 	PoolsOmitted int32 `json:"poolsOmitted,omitempty"`
 	// FailingNodes are the first 20, by name, that do not enforce.
@@ -292,9 +323,12 @@ type NodeCounts struct {
 
 // PoolStatus is one DaemonSet and its nodes.
 type PoolStatus struct {
+	// Name of the pool: the value of the node label kubearmor.io/pool.
 	// +kubebuilder:validation:MaxLength=63
-	Name     string   `json:"name"`
+	Name string `json:"name"`
+	// Enforcer that its nodes are given.
 	Enforcer Enforcer `json:"enforcer"`
+	// Arch of its nodes, in Go's names.
 	// +optional
 	Arch string `json:"arch,omitempty"`
 	// Nodes that belong to the pool.
@@ -303,16 +337,20 @@ type PoolStatus struct {
 	Ready int32 `json:"ready"`
 	// Enforcing nodes.
 	Enforcing int32 `json:"enforcing"`
+	// Image of its agents.
 	// +optional
 	Image string `json:"image,omitempty"`
 }
 
 // FailingNode is a node that does not enforce.
 type FailingNode struct {
+	// Name of the node.
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
+	// Reason is a typed reason of this package.
 	// +kubebuilder:validation:MaxLength=64
 	Reason string `json:"reason"`
+	// Message says what to do about it.
 	// +kubebuilder:validation:MaxLength=512
 	// +optional
 	Message string `json:"message,omitempty"`
@@ -322,7 +360,7 @@ type FailingNode struct {
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Namespaced,shortName=kac
+// +kubebuilder:resource:scope=Namespaced,shortName=kac,categories=kubearmor
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.nodes.total`
 // +kubebuilder:printcolumn:name="Enforcing",type=integer,JSONPath=`.status.nodes.enforcing`
@@ -334,8 +372,10 @@ type KubeArmorConfig struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
+	// Spec is the user's.
 	// +optional
 	Spec KubeArmorConfigSpec `json:"spec,omitzero"`
+	// Status is the operator's.
 	// +optional
 	Status KubeArmorConfigStatus `json:"status,omitzero"`
 }

@@ -23,6 +23,7 @@ const (
 
 // Fact is one thing about a node that was tried out.
 type Fact struct {
+	// State is Yes, No or Unknown.
 	State FactState `json:"state"`
 	// Reason is one of this package's typed reasons when state is not Yes.
 	// +kubebuilder:validation:MaxLength=64
@@ -99,6 +100,7 @@ type Distribution struct {
 // SELinuxFact says whether SELinux denies.
 type SELinuxFact struct {
 	Fact `json:",inline"`
+	// Mode is enforcing, permissive or disabled.
 	// +kubebuilder:validation:Enum=enforcing;permissive;disabled;""
 	// +optional
 	Mode string `json:"mode,omitempty"`
@@ -111,6 +113,7 @@ type RuntimeFact struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	Name string `json:"name,omitempty"`
+	// Version as CRI's Version call gives it.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	Version string `json:"version,omitempty"`
@@ -171,6 +174,7 @@ type ProbeState struct {
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	Reason string `json:"reason,omitempty"`
+	// Message says what happened and what to do about it.
 	// +kubebuilder:validation:MaxLength=1024
 	// +optional
 	Message string `json:"message,omitempty"`
@@ -184,6 +188,7 @@ type ProbeState struct {
 
 // Verdict is the enforcer that the facts allow, and why not a better one.
 type Verdict struct {
+	// Enforcer is bpf, apparmor, selinux or none.
 	Enforcer Enforcer `json:"enforcer"`
 	// Reason is Enforcing, or the first typed refusal.
 	// +kubebuilder:validation:MaxLength=64
@@ -269,20 +274,25 @@ type NodePolicy struct {
 	// Kind is KubeArmorPolicy, KubeArmorHostPolicy or KubeArmorClusterPolicy.
 	// +kubebuilder:validation:MaxLength=32
 	Kind string `json:"kind"`
+	// Namespace of a KubeArmorPolicy.
 	// +kubebuilder:validation:MaxLength=63
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
+	// Name of the policy.
 	// +kubebuilder:validation:MaxLength=253
 	Name string `json:"name"`
 	// Generation of the policy object that the node has.
-	Generation int64       `json:"generation"`
-	State      PolicyState `json:"state"`
+	Generation int64 `json:"generation"`
+	// State is what became of it.
+	State PolicyState `json:"state"`
 	// Containers of this node that it selects.
 	// +optional
 	Containers int32 `json:"containers,omitempty"`
+	// Reason is a typed reason of the policy's package when state is not Enforced.
 	// +kubebuilder:validation:MaxLength=64
 	// +optional
 	Reason string `json:"reason,omitempty"`
+	// Message names the rules that are not in force.
 	// +kubebuilder:validation:MaxLength=512
 	// +optional
 	Message string `json:"message,omitempty"`
@@ -290,17 +300,20 @@ type NodePolicy struct {
 
 // TableFill says how full a kernel table is.
 type TableFill struct {
+	// Name of the table.
 	// +kubebuilder:validation:MaxLength=32
-	Name     string `json:"name"`
-	Entries  int64  `json:"entries"`
-	Capacity int64  `json:"capacity"`
+	Name string `json:"name"`
+	// Entries in use.
+	Entries int64 `json:"entries"`
+	// Capacity in entries.
+	Capacity int64 `json:"capacity"`
 }
 
 // KubeArmorNode says what one node can enforce and what it does enforce. It is named as the node and owned by it.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
-// +kubebuilder:resource:scope=Cluster,shortName=kan
+// +kubebuilder:resource:scope=Cluster,shortName=kan,categories=kubearmor
 // +kubebuilder:printcolumn:name="Enforcer",type=string,JSONPath=`.status.enforcer`
 // +kubebuilder:printcolumn:name="Enforcing",type=string,JSONPath=`.status.conditions[?(@.type=="Enforcing")].status`
 // +kubebuilder:printcolumn:name="Kernel",type=string,JSONPath=`.spec.facts.kernel`
@@ -314,8 +327,10 @@ type KubeArmorNode struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitzero"`
 
+	// Spec is the operator's.
 	// +optional
 	Spec KubeArmorNodeSpec `json:"spec,omitzero"`
+	// Status is the agent's.
 	// +optional
 	Status KubeArmorNodeStatus `json:"status,omitzero"`
 }
