@@ -40,14 +40,17 @@ func Child(args []string) (code int, is bool) {
 
 // probeAppArmor loads a profile that denies everything, lets a child take it on, and believes only a denial that the
 // child met. No parser is needed on the node.
-func probeAppArmor(ctx context.Context, sys string, lsms []string, apparmorFS v1.Fact) v1.Fact {
-	if len(lsms) > 0 && !contains(lsms, "apparmor") {
+func probeAppArmor(ctx context.Context, sys string, f v1.NodeFacts) v1.Fact {
+	if len(f.LSMs) > 0 && !contains(f.LSMs, "apparmor") {
 		return no(v1.ReasonLSMInactive, "apparmor is not among the active LSMs")
 	}
-	if apparmorFS.State != v1.FactYes {
-		return v1.Fact{State: apparmorFS.State, Reason: apparmorFS.Reason, Cause: apparmorFS.Cause}
+	if f.AppArmorFS.State != v1.FactYes {
+		return unknown(f.AppArmorFS.Reason, f.AppArmorFS.Cause)
 	}
-	dir := filepath.Join(sys, "kernel/security/apparmor")
+	return tryAppArmor(ctx, filepath.Join(sys, "kernel/security/apparmor"))
+}
+
+func tryAppArmor(ctx context.Context, dir string) v1.Fact {
 	name := fmt.Sprintf("kubearmor-canary-%d", os.Getpid())
 	if err := control(filepath.Join(dir, ".replace"), denyAll(name)); err != nil {
 		return profileRefused(err)

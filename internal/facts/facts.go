@@ -76,7 +76,7 @@ func Probe(ctx context.Context, o Options) v1.NodeFacts {
 		return probeRuntime(ctx, o)
 	})
 	f.AppArmor = within(ctx, appArmorTimeout, timedOut, func(ctx context.Context) v1.Fact {
-		return probeAppArmor(ctx, o.Roots.Sys, f.LSMs, f.AppArmorFS)
+		return probeAppArmor(ctx, o.Roots.Sys, f)
 	})
 	f.BPFLSM = within(ctx, canaryTimeout, timedOut, func(ctx context.Context) v1.Fact {
 		return enforceFact(canary(ctx, o, sensor.ModeEnforce), f.LSMs)

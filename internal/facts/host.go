@@ -105,13 +105,14 @@ func parseSELinux(a answer, lsms []string) v1.SELinuxFact {
 	case "0":
 		return v1.SELinuxFact{Fact: no(v1.ReasonNotEnforcing, "SELinux is permissive"), Mode: "permissive"}
 	}
-	if errors.Is(a.err, fs.ErrNotExist) && !active && len(lsms) > 0 {
-		return v1.SELinuxFact{Fact: no(v1.ReasonLSMInactive, "selinux is not among the active LSMs"), Mode: "disabled"}
-	}
-	if errors.Is(a.err, fs.ErrNotExist) && active {
+	switch missing := errors.Is(a.err, fs.ErrNotExist); {
+	case missing && active:
 		return v1.SELinuxFact{Fact: unknown(v1.ReasonNotPresent, "selinux is among the active LSMs, and no selinuxfs is mounted at /sys/fs/selinux")}
-	}
-	if a.err != nil {
+	case missing && len(lsms) > 0:
+		return v1.SELinuxFact{Fact: no(v1.ReasonLSMInactive, "selinux is not among the active LSMs"), Mode: "disabled"}
+	case missing:
+		return v1.SELinuxFact{Fact: unknown(v1.ReasonNotPresent, "neither /sys/fs/selinux nor the list of active LSMs can be seen")}
+	case a.err != nil:
 		return v1.SELinuxFact{Fact: unknown(v1.ReasonUnreadable, a.err.Error())}
 	}
 	return v1.SELinuxFact{Fact: unknown(v1.ReasonUnreadable, fmt.Sprintf("/sys/fs/selinux/enforce says %q", a.text))}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"cmp"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+)
+
+// screen is the width that the table keeps to; -o wide has no such limit.
+const screen = 80
+
+// column is one column of the table of nodes. Shrinks names how narrow it may become when the table is too wide.
+type column struct {
+	title  string
+	value  func(v1.KubeArmorNode) string
+	shrink int
+}
+
+func nodeColumns(wide bool) []column {
+	columns := []column{
+		{"NODE", func(n v1.KubeArmorNode) string { return n.Name }, 12},
+		{"KERNEL", func(n v1.KubeArmorNode) string { return orDash(factsOf(n).Kernel) }, 8},
+		{"ARCH", func(n v1.KubeArmorNode) string { return orDash(factsOf(n).Arch) }, 5},
+		{"ENFORCER", func(n v1.KubeArmorNode) string { return orDash(string(enforcer(n))) }, 8},
+		{"ENFORCING", enforcing, 9},
+		{"REASON", reason, 10},
+	}
+	if wide {
+		columns = append(columns,
+			column{"DISTRO", func(n v1.KubeArmorNode) string { return orDash(factsOf(n).Distribution.Name) }, 0},
+			column{"POOL", func(n v1.KubeArmorNode) string { return orDash(n.Spec.Pool) }, 0},
+			column{"MESSAGE", message, 0},
+		)
+	}
+	return columns
+}
+
+func printNodes(w io.Writer, nodes []v1.KubeArmorNode, wide bool) error {
+	columns := nodeColumns(wide)
+	cells := [][]string{make([]string, len(columns))}
+	for i, c := range columns {
+		cells[0][i] = c.title
+	}
+	for _, n := range nodes {
+		line := make([]string, len(columns))
+		for i, c := range columns {
+			line[i] = c.value(n)
+		}
+		cells = append(cells, line)
+	}
+	widths := measure(cells)
+	if !wide {
+		fitScreen(widths, columns)
+	}
+	var b strings.Builder
+	for _, line := range cells {
+		b.WriteString(render(line, widths))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func measure(cells [][]string) []int {
+	widths := make([]int, len(cells[0]))
+	for _, line := range cells {
+		for i, cell := range line {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	return widths
+}
+
+// fitScreen takes from the kernel first, then from the node's name, then from the reason: the rest is short anyway.
+func fitScreen(widths []int, columns []column) {
+	over := 2*(len(widths)-1) - screen
+	for _, w := range widths {
+		over += w
+	}
+	for _, i := range []int{1, 0, 5} {
+		take := min(max(over, 0), max(widths[i]-columns[i].shrink, 0))
+		widths[i] -= take
+		over -= take
+	}
+}
+
+func render(line []string, widths []int) string {
+	var b strings.Builder
+	for i, cell := range line {
+		cell = shorten(cell, widths[i])
+		b.WriteString(cell)
+		if i < len(line)-1 {
+			b.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+		}
+	}
+	return strings.TrimRight(b.String(), " ") + "\n"
+}
+
+func shorten(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-1]) + "…"
+}
+
+func factsOf(n v1.KubeArmorNode) v1.NodeFacts {
+	if n.Spec.Facts == nil {
+		return v1.NodeFacts{}
+	}
+	return *n.Spec.Facts
+}
+
+// enforcer is what the agent runs, and before it reports, what the operator decided.
+func enforcer(n v1.KubeArmorNode) v1.Enforcer {
+	if n.Status.Enforcer == "" && n.Spec.Verdict != nil {
+		return n.Spec.Verdict.Enforcer
+	}
+	return n.Status.Enforcer
+}
+
+func enforcing(n v1.KubeArmorNode) string {
+	c := meta.FindStatusCondition(n.Status.Conditions, v1.NodeEnforcing)
+	switch {
+	case c == nil || c.Status == metav1.ConditionUnknown:
+		return "unknown"
+	case c.Status == metav1.ConditionTrue:
+		return "yes"
+	}
+	return "no"
+}
+
+// reason is the agent's; before there is one, where the probe stands.
+func reason(n v1.KubeArmorNode) string {
+	if c := meta.FindStatusCondition(n.Status.Conditions, v1.NodeEnforcing); c != nil {
+		return orDash(c.Reason)
+	}
+	if n.Spec.Probe.Reason != v1.ReasonProbeSucceeded {
+		return orDash(n.Spec.Probe.Reason)
+	}
+	return v1.ReasonAgentNotReporting
+}
+
+func message(n v1.KubeArmorNode) string {
+	if c := meta.FindStatusCondition(n.Status.Conditions, v1.NodeEnforcing); c != nil && c.Message != "" {
+		return c.Message
+	}
+	if n.Spec.Probe.Message != "" {
+		return n.Spec.Probe.Message
+	}
+	if n.Spec.Verdict != nil {
+		return orDash(n.Spec.Verdict.Message)
+	}
+	return "-"
+}
+
+func orDash(s string) string { return cmp.Or(s, "-") }
