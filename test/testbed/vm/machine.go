@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package vm boots QEMU virtual machines, and runs one command in one.
+package vm
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/kubearmor/kubearmor-operator/test/testbed/kernel"
+)
+
+// Machine is what a virtual machine is made of.
+type Machine struct {
+	// Name is the machine's hostname.
+	Name   string
+	Kernel kernel.Kernel
+	// LSM is the kernel's lsm= parameter. Empty leaves the choice to the kernel.
+	LSM string
+	// CPUs and MemoryMiB are 1 and 1024 if zero.
+	CPUs, MemoryMiB int
+	// Initrd is the initramfs, see package rootfs.
+	Initrd string
+	// Disk is an ext4 image that becomes the root filesystem. What the machine writes to it is lost with the machine.
+	Disk string
+	// Tap is a network interface of the host (inside NetNS) that becomes the machine's network card, with address MAC.
+	Tap, MAC string
+	// Append holds more words for the kernel's command line, such as init=/sbin/init.
+	Append []string
+	// Console receives what the kernel and init print. Nil drops it.
+	Console io.Writer
+	// NetNS is the network namespace that QEMU runs in: a name that ip netns knows, or a path.
+	NetNS string
+	// KVM uses the host's virtualization. See Accelerator.
+	KVM bool
+	// Ports are virtio-serial ports that the machine writes to, by name.
+	Ports map[string]io.Writer
+}
+
+// binary is the emulator for the machine's architecture.
+func (m Machine) binary() string {
+	if m.Kernel.Arch == "arm64" {
+		return "qemu-system-aarch64"
+	}
+	return "qemu-system-x86_64"
+}
+
+// cmdline is the kernel's command line. A panic reboots at once, which ends a machine that may not reboot.
+func (m Machine) cmdline() string {
+	console := "ttyS0"
+	if m.Kernel.Arch == "arm64" {
+		console = "ttyAMA0"
+	}
+	words := []string{"console=" + console, "quiet", "panic=-1"}
+	if m.LSM != "" {
+		words = append(words, "lsm="+m.LSM)
+	}
+	if m.Disk != "" {
+		words = append(words, "root=/dev/vda")
+	}
+	if m.Name != "" {
+		words = append(words, "testbed.hostname="+m.Name)
+	}
+	return strings.Join(append(words, m.Append...), " ")
+}
+
+// arguments of QEMU. Files are the descriptors that it inherits: the QMP socket, then one pipe for each port.
+func (m Machine) arguments(ports []string) []string {
+	args := []string{
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-smp", strconv.Itoa(max(m.CPUs, 1)),
+		"-m", strconv.Itoa(m.memory()),
+		"-kernel", m.Kernel.Image,
+		"-initrd", m.Initrd,
+		"-append", m.cmdline(),
+		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
+		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", firstFD), "-mon", "chardev=qmp,mode=control",
+		"-device", "virtio-rng-pci",
+	}
+	args = append(args, m.platform()...)
+	args = append(args, portArguments(ports)...)
+	if m.Disk != "" {
+		args = append(args, "-drive", "if=none,id=disk,format=raw,snapshot=on,file="+escape(m.Disk), "-device", "virtio-blk-pci,drive=disk")
+	}
+	if m.Tap != "" {
+		args = append(args, "-netdev", "tap,id=net,script=no,downscript=no,ifname="+escape(m.Tap),
+			"-device", "virtio-net-pci,netdev=net,romfile=,mac="+m.MAC)
+	}
+	return args
+}
+
+func (m Machine) memory() int {
+	if m.MemoryMiB == 0 {
+		return 1024
+	}
+	return m.MemoryMiB
+}
+
+func (m Machine) platform() []string {
+	board, cpu := "pc", "max"
+	if m.Kernel.Arch == "arm64" {
+		// QEMU's own pointer authentication is many times faster than the architecture's in emulation.
+		board, cpu = "virt", "max,pauth-impdef=on"
+	}
+	if m.KVM {
+		return []string{"-machine", board, "-cpu", "host", "-accel", "kvm"}
+	}
+	return []string{"-machine", board, "-cpu", cpu, "-accel", "tcg,thread=multi"}
+}
+
+// firstFD is the first descriptor after the standard ones that a child inherits.
+const firstFD = 3
+
+func portArguments(ports []string) []string {
+	if len(ports) == 0 {
+		return nil
+	}
+	args := []string{"-device", "virtio-serial-pci"}
+	for i, name := range ports {
+		fd := firstFD + 1 + i
+		args = append(args,
+			"-chardev", fmt.Sprintf("file,id=port%d,path=/dev/fd/%d", i, fd),
+			"-device", fmt.Sprintf("virtserialport,chardev=port%d,nr=%d,name=%s", i, i+1, name))
+	}
+	return args
+}
+
+// escape doubles commas, which separate QEMU's options.
+func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }
+
+// check finds what QEMU would explain badly.
+func (m Machine) check() error {
+	for _, file := range []string{m.Kernel.Image, m.Initrd, m.Disk} {
+		if file == "" {
+			continue
+		}
+		if _, err := os.Stat(file); err != nil {
+			return fmt.Errorf("machine %s: %w", m.Name, err)
+		}
+	}
+	if m.memory() < 128 {
+		return fmt.Errorf("machine %s: %d MiB of memory: a machine needs 128 or more", m.Name, m.memory())
+	}
+	if (m.Tap == "") != (m.MAC == "") {
+		return fmt.Errorf("machine %s: Tap and MAC go together", m.Name)
+	}
+	return nil
+}
+
+// netnsPath of a name or a path.
+func netnsPath(name string) string {
+	if strings.Contains(name, "/") {
+		return name
+	}
+	return filepath.Join("/run/netns", name)
+}

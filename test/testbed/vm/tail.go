@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"io"
+	"strings"
+	"sync"
+)
+
+// tail passes on what is written to it and remembers the end, for error messages.
+type tail struct {
+	mu   sync.Mutex
+	next io.Writer
+	last []byte
+}
+
+// tailSize holds a kernel's oops.
+const tailSize = 6 << 10
+
+func newTail(next io.Writer) *tail {
+	if next == nil {
+		next = io.Discard
+	}
+	return &tail{next: next}
+}
+
+// Write never fails: a console that nobody can read must not stop the machine.
+func (t *tail) Write(data []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = append(t.last, data...)
+	if len(t.last) > 2*tailSize {
+		t.last = append(t.last[:0], t.last[len(t.last)-tailSize:]...)
+	}
+	_, _ = t.next.Write(data)
+	return len(data), nil
+}
+
+// String is the end of what was written, without the terminal's carriage returns.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last := t.last[max(0, len(t.last)-tailSize):]
+	return strings.TrimSpace(strings.ReplaceAll(string(last), "\r", ""))
+}
