@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"github.com/kubearmor/kubearmor-operator/test/testbed/progress"
 )
 
 // Cluster is a control plane: its folder, its network and what signs its certificates.
@@ -24,15 +22,14 @@ type Cluster struct {
 	Binaries string
 	// Network that control plane and nodes share.
 	Network *Network
-	// Authority signs the nodes' certificates too; set by Start.
+	// Nodes that the network has room for, and Authority that signs their certificates; both are set by Start.
+	Nodes     int
 	Authority *Authority
-
-	log *progress.Log
 }
 
 // New describes the cluster of a fleet; nothing is started.
-func New(log *progress.Log, dir, binaries, fleet string) *Cluster {
-	return &Cluster{Dir: dir, Binaries: binaries, Network: newNetwork(fleet), log: log}
+func New(dir, binaries, fleet string) *Cluster {
+	return &Cluster{Dir: dir, Binaries: binaries, Network: newNetwork(fleet)}
 }
 
 // AdminKubeconfig is the file that a person on the host points KUBECONFIG at.
@@ -50,6 +47,7 @@ func (c *Cluster) Start(ctx context.Context, nodes int) error {
 			return err
 		}
 	}
+	c.Nodes = nodes
 	if err := c.Network.create(ctx, nodes); err != nil {
 		return fmt.Errorf("make the fleet's network: %w", err)
 	}

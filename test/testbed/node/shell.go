@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+func (n *Node) shellSocket() string { return filepath.Join(n.Dir, "shell.sock") }
+
+// ExitError is a command on a node that ended with a status other than zero.
+type ExitError struct {
+	Status int
+	Output string
+}
+
+func (e *ExitError) Error() string {
+	return fmt.Sprintf("exit status %d: %s", e.Status, strings.TrimSpace(e.Output))
+}
+
+// Run runs one line of shell as root on the node, outside of Kubernetes, and returns what it wrote. One command runs at a time.
+func (n *Node) Run(ctx context.Context, command string) (string, error) {
+	if strings.ContainsAny(command, "\n\r") {
+		return "", fmt.Errorf("run on node %s: the command must be one line", n.Name)
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", n.shellSocket())
+	if err != nil {
+		return "", fmt.Errorf("reach the shell of node %s: %w", n.Name, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	token := "done" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	if _, err := fmt.Fprintf(conn, "%s %s\n", token, command); err != nil {
+		return "", fmt.Errorf("run on node %s: %w", n.Name, err)
+	}
+	output, err := readAnswer(bufio.NewReader(conn), token)
+	if err != nil {
+		return output, fmt.Errorf("run %q on node %s: %w", command, n.Name, err)
+	}
+	return output, nil
+}
+
+// readAnswer reads up to the line that starts with the command's token; what a command before it left unread is skipped.
+func readAnswer(from *bufio.Reader, token string) (string, error) {
+	var output strings.Builder
+	for {
+		line, err := from.ReadString('\n')
+		if err != nil {
+			return output.String(), err
+		}
+		text, ended := strings.CutPrefix(strings.TrimSuffix(line, "\n"), token+" ")
+		if !ended {
+			output.WriteString(line)
+			continue
+		}
+		// The last line break is the answer's own.
+		said := strings.TrimSuffix(output.String(), "\n")
+		status, err := strconv.Atoi(text)
+		if err != nil {
+			return said, fmt.Errorf("the status %q is no number", text)
+		}
+		if status != 0 {
+			return said, &ExitError{Status: status, Output: said}
+		}
+		return said, nil
+	}
+}
