@@ -70,7 +70,7 @@ func (a *Archive) separate(arch string) []string {
 }
 
 func (a *Archive) update(ctx context.Context, suites []string) error {
-	found, err := readMirrors(os.DirFS("/"))
+	sources, err := Sources(suites...)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (a *Archive) update(ctx context.Context, suites []string) error {
 			return fmt.Errorf("make apt's folders: %w", err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(a.dir, "sources.list"), []byte(found.lines(suites)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(a.dir, "sources.list"), []byte(sources), 0o644); err != nil {
 		return fmt.Errorf("write apt's sources: %w", err)
 	}
 	return a.cache.Log.Step("package lists of "+strings.Join(suites, ", "), func() error {
@@ -133,13 +133,20 @@ func (a *Archive) Unpack(ctx context.Context, into string, packages ...string) e
 }
 
 func (a *Archive) download(ctx context.Context, into string, packages []string) error {
-	return a.cache.Log.Step("download "+strings.Join(packages, ", "), func() error {
-		// apt-get download writes to the current folder, so a shell changes there first.
-		args := append([]string{"-c", `cd "$1" && shift && exec apt-get "$@"`, "sh", into}, a.options...)
-		_, err := host.Run(ctx, "sh", append(append(args, "-q", "download"), packages...)...)
-		if err != nil && strings.Contains(err.Error(), "404") {
-			return fmt.Errorf("%w: %w", ErrNotServed, err)
+	// apt-get download writes to the current folder, so a shell changes there first.
+	args := append([]string{"-c", `cd "$1" && shift && exec apt-get "$@"`, "sh", into}, a.options...)
+	args = append(append(args, "-q", "download"), packages...)
+	served := true
+	err := a.cache.Log.Step("download "+strings.Join(packages, ", "), func() error {
+		_, err := host.Run(ctx, "sh", args...)
+		served = err == nil || !strings.Contains(err.Error(), "404")
+		if !served {
+			return nil
 		}
 		return err
 	})
+	if !served {
+		return ErrNotServed
+	}
+	return err
 }

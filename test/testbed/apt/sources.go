@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -95,4 +96,13 @@ func (m mirrors) lines(suites []string) string {
 		}
 	}
 	return out.String()
+}
+
+// Sources is a sources.list of suites from the mirror that this machine uses.
+func Sources(suites ...string) (string, error) {
+	found, err := readMirrors(os.DirFS("/"))
+	if err != nil {
+		return "", err
+	}
+	return found.lines(suites), nil
 }

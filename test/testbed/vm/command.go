@@ -87,7 +87,7 @@ func (c Command) machine(ctx context.Context, k kernel.Kernel, tmp string) (Mach
 		Console:   c.Console,
 	}
 	if c.Debian {
-		if machine.Disk, err = rootfs.Debian(ctx, c.Cache, k); err != nil {
+		if err := machine.addDebian(ctx, c.Cache); err != nil {
 			return Machine{}, err
 		}
 	}
@@ -100,6 +100,21 @@ func (c Command) machine(ctx context.Context, k kernel.Kernel, tmp string) (Mach
 		machine.MemoryMiB = fittingMemory(size, c.Debian)
 	}
 	return machine, nil
+}
+
+// addDebian gives a machine Debian's userland, and its kernel's modules.
+func (m *Machine) addDebian(ctx context.Context, c *cache.Cache) error {
+	root, err := rootfs.Debian(ctx, c, m.Kernel.Arch)
+	if err != nil {
+		return err
+	}
+	modules, err := rootfs.Modules(ctx, c, m.Kernel)
+	if err != nil {
+		return err
+	}
+	m.Disks = []string{root, modules}
+	m.Append = append(m.Append, "testbed.modules=/dev/vdb")
+	return nil
 }
 
 // fittingMemory holds the initramfs packed and unpacked, where half of the memory is the most that files may take.

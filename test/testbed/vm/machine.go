@@ -25,8 +25,8 @@ type Machine struct {
 	CPUs, MemoryMiB int
 	// Initrd is the initramfs, see package rootfs.
 	Initrd string
-	// Disk is an ext4 image that becomes the root filesystem. What the machine writes to it is lost with the machine.
-	Disk string
+	// Disks are ext4 images; the first becomes the root filesystem. What the machine writes to them is lost with the machine.
+	Disks []string
 	// Tap is a network interface of the host (inside NetNS) that becomes the machine's network card, with address MAC.
 	Tap, MAC string
 	// Append holds more words for the kernel's command line, such as init=/sbin/init.
@@ -59,7 +59,7 @@ func (m Machine) cmdline() string {
 	if m.LSM != "" {
 		words = append(words, "lsm="+m.LSM)
 	}
-	if m.Disk != "" {
+	if len(m.Disks) > 0 {
 		words = append(words, "root=/dev/vda")
 	}
 	if m.Name != "" {
@@ -83,8 +83,9 @@ func (m Machine) arguments(ports []string) []string {
 	}
 	args = append(args, m.platform()...)
 	args = append(args, portArguments(ports)...)
-	if m.Disk != "" {
-		args = append(args, "-drive", "if=none,id=disk,format=raw,snapshot=on,file="+escape(m.Disk), "-device", "virtio-blk-pci,drive=disk")
+	for i, disk := range m.Disks {
+		args = append(args, "-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,snapshot=on,file=%s", i, escape(disk)),
+			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d", i))
 	}
 	if m.Tap != "" {
 		args = append(args, "-netdev", "tap,id=net,script=no,downscript=no,ifname="+escape(m.Tap),
@@ -134,10 +135,7 @@ func escape(value string) string { return strings.ReplaceAll(value, ",", ",,") }
 
 // check finds what QEMU would explain badly.
 func (m Machine) check() error {
-	for _, file := range []string{m.Kernel.Image, m.Initrd, m.Disk} {
-		if file == "" {
-			continue
-		}
+	for _, file := range append([]string{m.Kernel.Image, m.Initrd}, m.Disks...) {
 		if _, err := os.Stat(file); err != nil {
 			return fmt.Errorf("machine %s: %w", m.Name, err)
 		}
