@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/apply"
+	"github.com/kubearmor/kubearmor-operator/internal/render"
+)
+
+const (
+	// clearRetry is how often a phase of the removal looks again, beside the events that wake it.
+	clearRetry = time.Second
+	// agentsBound is how long after the deletion agents' Pods are waited for: a kubelet that is down never ends its Pod.
+	agentsBound = 55 * time.Second
+)
+
+// errWaiting ends the phases of a run that is waiting: the scope's progress says for what.
+var errWaiting = errors.New("waiting")
+
+func (s *scope) waitFor(format string, args ...any) error {
+	s.progress = fmt.Sprintf(format, args...)
+	s.wake = clearRetry
+	return errWaiting
+}
+
+// clearNodes waits until every node is let go: the node controller asks each agent to leave the kernel, takes the labels off,
+// which ends the agent's Pod, and deletes the KubeArmorNode. Each of these waits is bounded there.
+func (r *Reconciler) clearNodes(_ context.Context, s *scope) error {
+	if left := len(s.kans); left > 0 {
+		return s.waitFor("waiting for %d nodes to be left by their agents", left)
+	}
+	return nil
+}
+
+// clearAgents deletes the DaemonSets and waits until the last agent is gone, which still needs its account.
+func (r *Reconciler) clearAgents(ctx context.Context, s *scope) error {
+	if _, err := r.Writer.Prune(ctx, []apply.Object{&appsv1.DaemonSet{}}, nil); err != nil {
+		return err
+	}
+	pods := &corev1.PodList{}
+	err := r.Client.List(ctx, pods, client.InNamespace(r.Defaults.Namespace), client.MatchingLabels{v1.LabelApp: v1.AppAgent})
+	if err != nil {
+		return fmt.Errorf("list agent Pods: %w", err)
+	}
+	if left := len(pods.Items); left > 0 && s.now.Sub(s.config.DeletionTimestamp.Time) < agentsBound {
+		return s.waitFor("waiting for %d agent Pods to end", left)
+	}
+	return nil
+}
+
+// clearRest deletes everything else that is ours.
+func (r *Reconciler) clearRest(ctx context.Context, s *scope) error {
+	asked, err := r.Writer.Prune(ctx, render.OwnedKinds(), nil)
+	if err != nil {
+		return err
+	}
+	if asked > 0 {
+		return s.waitFor("waiting for %d objects to go", asked)
+	}
+	return nil
+}
+
+// letGo takes the finalizer off: nothing of ours is left.
+func (r *Reconciler) letGo(ctx context.Context, s *scope) error {
+	base := s.config.DeepCopy()
+	if !controllerutil.RemoveFinalizer(s.config, v1.FinalizerUninstall) {
+		return nil
+	}
+	s.gone = true
+	if err := r.patchFinalizer(ctx, s, base); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	r.Recorder.Eventf(s.config, nil, corev1.EventTypeNormal, "Uninstalled", "Uninstall", "nothing of the fleet is left in the cluster")
+	return nil
+}

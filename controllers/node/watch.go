@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	crmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+)
+
+// workers reconcile this many nodes at once: enough for an uninstall of thousands of nodes within a minute.
+const workers = 8
+
+// SetupWithManager watches everything that a node's object depends on. The cache must have IndexPodNode.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	r.metrics = newMetrics(crmetrics.Registry)
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("node").
+		For(&corev1.Node{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: nodeChanged})).
+		Watches(&v1.KubeArmorNode{}, handler.EnqueueRequestsFromMapFunc(sameName)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.nodesOfPod), builder.WithPredicates(predicate.NewPredicateFuncs(r.isOurs))).
+		Watches(&v1.KubeArmorConfig{}, handler.EnqueueRequestsFromMapFunc(r.allNodes), builder.WithPredicates(configChanged())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(r)
+}
+
+// nodeChanged leaves out the kubelet's heartbeats.
+func nodeChanged(e event.UpdateEvent) bool {
+	was, okWas := e.ObjectOld.(*corev1.Node)
+	is, okIs := e.ObjectNew.(*corev1.Node)
+	if !okWas || !okIs {
+		return true
+	}
+	return isReady(was) != isReady(is) ||
+		was.UID != is.UID ||
+		was.Status.NodeInfo != is.Status.NodeInfo ||
+		!equality.Semantic.DeepEqual(was.Labels, is.Labels) ||
+		(was.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil)
+}
+
+// configChanged leaves out status.
+func configChanged() predicate.Predicate {
+	return predicate.Or(predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return (e.ObjectOld.GetDeletionTimestamp() == nil) != (e.ObjectNew.GetDeletionTimestamp() == nil)
+	}})
+}
+
+func (r *Reconciler) isOurs(o client.Object) bool {
+	app := o.GetLabels()[v1.LabelApp]
+	return o.GetNamespace() == r.Defaults.Namespace && (app == v1.AppProbe || app == v1.AppAgent)
+}
+
+func sameName(_ context.Context, o client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: o.GetName()}}}
+}
+
+func (r *Reconciler) allNodes(ctx context.Context, _ client.Object) []reconcile.Request {
+	list := &corev1.NodeList{}
+	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "list nodes")
+		return nil
+	}
+	requests := make([]reconcile.Request, 0, len(list.Items))
+	for i := range list.Items {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: list.Items[i].Name}})
+	}
+	return requests
+}
+
+// nodesOfPod is the Pod's node. A probe that ended frees a slot, so the nodes that wait longest are looked at as well.
+func (r *Reconciler) nodesOfPod(ctx context.Context, o client.Object) []reconcile.Request {
+	pod, ok := o.(*corev1.Pod)
+	if !ok {
+		return nil
+	}
+	requests := []reconcile.Request{{NamespacedName: types.NamespacedName{Name: pod.Spec.NodeName}}}
+	ended := pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	if pod.Labels[v1.LabelApp] != v1.AppProbe || !ended {
+		return requests
+	}
+	return append(requests, r.waitingNodes(ctx)...)
+}
+
+// waitingNodes are as many as may be probed at once, those first that were never tried, then those tried longest ago.
+func (r *Reconciler) waitingNodes(ctx context.Context) []reconcile.Request {
+	list := &v1.KubeArmorNodeList{}
+	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "list KubeArmorNodes")
+		return nil
+	}
+	var waiting []*v1.KubeArmorNode
+	for i := range list.Items {
+		if n := &list.Items[i]; n.Spec.Probe.Reason == v1.ReasonProbePending {
+			waiting = append(waiting, n)
+		}
+	}
+	slices.SortFunc(waiting, func(a, b *v1.KubeArmorNode) int {
+		return cmp.Or(lastTried(a)-lastTried(b), cmp.Compare(a.Name, b.Name))
+	})
+	var requests []reconcile.Request
+	for _, n := range waiting[:min(len(waiting), r.MaxProbes)] {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: n.Name}})
+	}
+	return requests
+}
+
+func lastTried(n *v1.KubeArmorNode) int {
+	if n.Spec.Probe.LastTime == nil {
+		return 0
+	}
+	return int(n.Spec.Probe.LastTime.Unix())
+}
