@@ -58,8 +58,7 @@ func (f *Fleet) machine(ctx context.Context, spec node.Spec, with []images.Image
 	if err != nil {
 		return node.Machine{}, err
 	}
-	root, err := rootfs.Debian(ctx, f.store, k)
-	root, err = "/tmp/fleet/proto/root.img", nil // HACK
+	root, err := rootfs.Debian(ctx, f.store, spec.Arch)
 	if err != nil {
 		return node.Machine{}, err
 	}
