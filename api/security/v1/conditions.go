@@ -24,6 +24,8 @@ const (
 	ReasonEnforcedEverywhere = "EnforcedEverywhere"
 	// ReasonSelectsNothing: no Pod and no node matches the selector, so Enforced is Unknown; compare the selector with the labels.
 	ReasonSelectsNothing = "SelectsNothing"
+	// ReasonNotInstalled: no KubeArmorConfig is in force, or it is being deleted, so no node has any policy.
+	ReasonNotInstalled = "NotInstalled"
 	// ReasonNotAccepted: the policy is not valid, so no node has it; see the condition Accepted.
 	ReasonNotAccepted = "NotAccepted"
 	// ReasonWaitingForNodes: a node has not reported this generation of the policy yet; when it lasts, look at that node's KubeArmorNode.
