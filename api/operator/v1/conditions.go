@@ -112,6 +112,10 @@ const (
 	ReasonTableFull = "TableFull"
 	// ReasonPoliciesDegraded: at least one policy has rules that are not in force; status.policies names them.
 	ReasonPoliciesDegraded = "PoliciesDegraded"
+	// ReasonSyncing: the agent runs and has not read all policies, Pods and containers yet; what was in force before stays.
+	ReasonSyncing = "Syncing"
+	// ReasonCgroupNotFound: a container runs in a cgroup that the agent cannot find, so no policy holds for it.
+	ReasonCgroupNotFound = "CgroupNotFound"
 	// ReasonCoreLoadFailed: the agent could not load or attach the core; the message carries the kernel's answer.
 	ReasonCoreLoadFailed = "CoreLoadFailed"
 )
