@@ -39,7 +39,8 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 // Run executes karmor with the arguments after its name and returns its exit code.
 func Run(ctx context.Context, version string, streams Streams, args []string) int {
 	root := newRoot(version, streams)
-	root.SetArgs(args)
+	// A nil slice would make cobra read os.Args.
+	root.SetArgs(append([]string{}, args...))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return ExitOK

@@ -20,8 +20,11 @@ func printLocal(w io.Writer, r localReport) error {
 		fmt.Fprintf(&b, "%-14s %s\n", x.label, x.value)
 	}
 	fmt.Fprintf(&b, "\n%-14s %s\n", "Verdict", verdictLine(r.Verdict))
-	if r.Verdict.Message != "" {
-		fmt.Fprintf(&b, "%-14s %s\n", "", r.Verdict.Message)
+	// The verdict's message is a chain of clauses: what is the matter, what to do, what there is instead.
+	for _, clause := range strings.Split(r.Verdict.Message, "; ") {
+		if clause != "" {
+			fmt.Fprintf(&b, "%-14s %s\n", "", clause)
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
