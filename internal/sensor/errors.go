@@ -16,6 +16,7 @@ const (
 	ReasonNoBPFFS          = "NoBPFFS"
 	ReasonPermissionDenied = "PermissionDenied"
 	ReasonTableFull        = "TableFull"
+	ReasonProbeFailed      = "ProbeFailed"
 	ReasonCoreLoadFailed   = "CoreLoadFailed"
 )
 

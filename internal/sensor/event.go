@@ -15,7 +15,7 @@ const (
 )
 
 // RuleUnresolved is the rule of a verdict on an operation whose path could not be resolved: blocked where the profile
-// has any Block rule in that domain.
+// has any Block rule in that domain, else audited where it has any Audit rule.
 const RuleUnresolved compile.RuleID = 1<<64 - 1
 
 // Event is one verdict of the kernel. Everything in it was set when the verdict was made.
@@ -34,13 +34,15 @@ type Event struct {
 	HostPID, HostPPID, PID, PPID uint32
 	UID                          uint32
 	Comm                         string
-	// Source is the path of the current executable, ParentSource the one of the parent's.
+	// Source is the path of the current executable, ParentSource the one of the parent's. Both are empty for kernel
+	// threads.
 	Source, ParentSource string
-	// Resource is the whole path of what was executed or opened.
+	// Resource is the whole path of what was executed or opened, named as the kernel would: " (deleted)" follows what is
+	// unlinked, and a pipe is "pipe:[INODE]".
 	Resource string
-	// Unresolved says that the path is unknown, and why Resource may be empty or cut.
-	Unresolved bool
-	// Flags are the file's open flags (O_RDONLY…); zero for exec.
+	// Unresolved is why the path is not known, or empty. Resource then holds the part of it that is, from its end.
+	Unresolved string
+	// Flags are the file's open flags (O_RDONLY...), with the kernel's own FMODE_EXEC where execve opens.
 	Flags uint32
 	// Mode is the kernel's f_mode of the open file.
 	Mode uint32

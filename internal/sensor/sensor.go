@@ -7,10 +7,11 @@ package sensor
 import (
 	"context"
 	"errors"
+	"sync"
 
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"github.com/go-logr/logr"
-
-	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 )
 
 // Mode says what the core does with a verdict.
@@ -20,7 +21,8 @@ type Mode string
 const (
 	// ModeEnforce attaches to the LSM hooks: what a rule blocks is denied before it happens.
 	ModeEnforce Mode = "enforce"
-	// ModeObserve attaches the same decisions to kprobes: events only, nothing is denied.
+	// ModeObserve attaches the same decisions to kprobes: events only, nothing is denied, and nothing outlives the
+	// process, which alone could read the events.
 	ModeObserve Mode = "observe"
 )
 
@@ -34,28 +36,100 @@ type Options struct {
 }
 
 // Core is one loaded and attached set of programs with its tables.
-type Core struct{}
+type Core struct {
+	mode Mode
+	log  logr.Logger
+	key  hashKey
+	// pins is nil when nothing is pinned.
+	pins *pins
 
-var errNotBuilt = errors.New("the core is not part of this build")
+	maps  map[string]*ebpf.Map
+	hooks []hook
 
-// Open loads and attaches the core, or adopts the one that an earlier process pinned.
-func Open(ctx context.Context, o Options) (*Core, error) { return nil, errNotBuilt }
+	// mu serializes what changes the tables.
+	mu        sync.Mutex
+	ruleCount int
+	lost      lostEvents
+}
 
-// Apply puts a set of policies in force in one step. On error the previous set stays in force, whole; a *TableFullError
-// names the table that cannot hold the set.
-func (c *Core) Apply(ctx context.Context, set compile.Set) error { return errNotBuilt }
+// hook is one program and where it is attached.
+type hook struct {
+	program *ebpf.Program
+	link    link.Link
+	name    string
+	point   string
+}
 
-// Run reads events until ctx ends and passes each to handle, one at a time.
-func (c *Core) Run(ctx context.Context, handle func(Event)) error { return errNotBuilt }
+// Open loads and attaches the core. If an earlier process left one below o.BPFFS, its tables are kept where they have
+// the same shape, and its programs are taken off only after this one's are attached. The error is a *LoadError.
+func Open(ctx context.Context, o Options) (*Core, error) {
+	c := &Core{mode: o.Mode, log: o.Logger, maps: map[string]*ebpf.Map{}}
+	if c.log.GetSink() == nil {
+		c.log = logr.Discard()
+	}
+	if err := c.open(ctx, o.BPFFS); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
 
-// Stats reads the core's state out of the kernel.
-func (c *Core) Stats() (Stats, error) { return Stats{}, errNotBuilt }
+func (c *Core) open(ctx context.Context, bpffs string) error {
+	specs, err := loadSpecs(c.mode)
+	if err != nil {
+		return loadError(err)
+	}
+	if bpffs != "" {
+		if c.pins, err = openPins(bpffs, specs, c.mode); err != nil {
+			return loadError(err)
+		}
+		unlock, err := c.pins.lock()
+		if err != nil {
+			return loadError(err)
+		}
+		defer unlock()
+		if err := c.pins.prepare(); err != nil {
+			return loadError(err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return loadError(err)
+	}
+	if err := c.load(specs); err != nil {
+		return loadError(err)
+	}
+	if err := c.attach(specs); err != nil {
+		return attachError(err)
+	}
+	return c.settle()
+}
+
+// settle pins what is attached now.
+func (c *Core) settle() error {
+	if c.pins != nil && c.pins.keeping {
+		if err := c.pins.pinHooks(c.hooks); err != nil {
+			return loadError(err)
+		}
+	}
+	entries, err := c.readRules()
+	if err != nil {
+		return loadError(err)
+	}
+	c.ruleCount = len(entries)
+	return nil
+}
 
 // Close releases the file descriptors. What is pinned goes on enforcing.
-func (c *Core) Close() error { return errNotBuilt }
-
-// Detach takes the core off the node: no program, link, map or pin of it is left.
-func (c *Core) Detach() error { return errNotBuilt }
-
-// DetachAll is Detach for a core that another process pinned below bpffs. A node without one is no error.
-func DetachAll(bpffs string) error { return errNotBuilt }
+func (c *Core) Close() error {
+	var errs []error
+	for _, h := range c.hooks {
+		if h.link != nil {
+			errs = append(errs, h.link.Close())
+		}
+		errs = append(errs, h.program.Close())
+	}
+	for _, m := range c.maps {
+		errs = append(errs, m.Close())
+	}
+	c.hooks, c.maps = nil, map[string]*ebpf.Map{}
+	return errors.Join(errs...)
+}

@@ -2,6 +2,11 @@
 
 package sensor
 
+import (
+	"fmt"
+	"sync/atomic"
+)
+
 // Stats is the core's state, read out of the kernel.
 type Stats struct {
 	Mode Mode
@@ -9,7 +14,7 @@ type Stats struct {
 	Generation uint64
 	Programs   []Program
 	Tables     []Table
-	// Drops counts, by cause, what could not be judged or reported since the tables were made.
+	// Drops counts, by cause, what could not be judged or reported since the tables were made. Every cause is there.
 	Drops map[string]uint64
 }
 
@@ -17,8 +22,9 @@ type Stats struct {
 type Program struct {
 	Name string
 	// Hook it is attached to, for instance "lsm/file_open".
-	Hook                 string
-	ID                   uint32
+	Hook string
+	ID   uint32
+	// VerifiedInstructions is zero on kernels before 5.16, which do not tell.
 	VerifiedInstructions uint32
 }
 
@@ -26,4 +32,88 @@ type Program struct {
 type Table struct {
 	Name           string
 	Used, Capacity uint32
+}
+
+// causes are enum path_status and enum counter.
+func causes() map[uint32]string {
+	return map[uint32]string{
+		1: "path_too_long",
+		2: "path_too_many_mounts",
+		3: "path_detached_mount",
+		4: "path_unreachable",
+		5: "path_fault",
+		6: "scratch_busy",
+		8: "denial_ring_full",
+		9: "audit_ring_full",
+	}
+}
+
+// lostEvents counts what this process could not use; the kernel's counters know nothing of it.
+type lostEvents struct{ undecodable atomic.Uint64 }
+
+const causeUndecodable = "event_undecodable"
+
+// Stats reads the core's state out of the kernel.
+func (c *Core) Stats() (Stats, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := Stats{Mode: c.mode}
+	var err error
+	if s.Programs, err = c.programs(); err != nil {
+		return Stats{}, err
+	}
+	header, err := c.header()
+	if err != nil {
+		return Stats{}, err
+	}
+	s.Generation = header.Generation
+	s.Tables = []Table{
+		{Name: tableBindings, Used: header.Count, Capacity: maxBindings},
+		{Name: tableLevels, Used: header.LevelCount, Capacity: uint32(maxLevels)},
+		{Name: tableRules, Used: uint32(c.ruleCount), Capacity: c.maps[tableRules].MaxEntries()},
+	}
+	s.Drops, err = c.drops()
+	return s, err
+}
+
+func (c *Core) programs() ([]Program, error) {
+	var programs []Program
+	for _, h := range c.hooks {
+		info, err := h.program.Info()
+		if err != nil {
+			return nil, fmt.Errorf("read program %s: %w", h.name, err)
+		}
+		id, _ := info.ID()
+		verified, _ := info.VerifiedInstructions()
+		programs = append(programs, Program{Name: h.name, Hook: h.point, ID: uint32(id), VerifiedInstructions: verified})
+	}
+	return programs, nil
+}
+
+// header of the bindings in force; zero before the first Apply.
+func (c *Core) header() (binding, error) {
+	table, err := c.tableInForce()
+	if err != nil || table == nil {
+		return binding{}, err
+	}
+	defer table.Close()
+	var header binding
+	if err := table.Lookup(uint64(0), &header); err != nil {
+		return binding{}, fmt.Errorf("read header of bindings: %w", err)
+	}
+	return header, nil
+}
+
+func (c *Core) drops() (map[string]uint64, error) {
+	drops := map[string]uint64{causeUndecodable: c.lost.undecodable.Load()}
+	for index, cause := range causes() {
+		var perCPU []uint64
+		if err := c.maps[tableCounters].Lookup(index, &perCPU); err != nil {
+			return nil, fmt.Errorf("read counter %s: %w", cause, err)
+		}
+		for _, n := range perCPU {
+			drops[cause] += n
+		}
+	}
+	return drops, nil
 }

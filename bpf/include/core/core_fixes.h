@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+
+/* The only place that knows how kernels differ. Each test cites the commit that made the difference. */
+#ifndef CORE_FIXES_H
+#define CORE_FIXES_H
+
+#include "settings.h"
+
+struct cgroup___ids {
+	int level;
+	/* Until 6.1 (7f203bc89eb6), which made it ancestors[]. */
+	u64 ancestor_ids[1];
+} __attribute__((preserve_access_index));
+
+/*
+ * The id of the current task's cgroup at a level, 0 where it is not that deep. The helper is open to LSM and kprobe
+ * programs since 5.16 (95b861a7935b); older kernels all have ancestor_ids[].
+ */
+static __always_inline u64 fix_ancestor_cgroup_id(u32 level)
+{
+	struct task_struct *task;
+	struct cgroup___ids *cgroup;
+	u64 id = 0;
+
+	if (ancestor_helper)
+		return bpf_get_current_ancestor_cgroup_id(level);
+	task = (void *)bpf_get_current_task();
+	cgroup = (void *)BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	if (level > (u32)BPF_CORE_READ(cgroup, level))
+		return 0;
+	bpf_probe_read_kernel(&id, sizeof(id),
+			      (void *)cgroup + bpf_core_field_offset(struct cgroup___ids, ancestor_ids) + level * sizeof(id));
+	return id;
+}
+
+/* Until 6.18 (ns_common got ns_id), an anonymous mount namespace is the one with sequence number 0. */
+struct mnt_namespace___seq {
+	u64 seq;
+} __attribute__((preserve_access_index));
+
+struct ns_common___id {
+	u64 ns_id;
+} __attribute__((preserve_access_index));
+
+struct mnt_namespace___id {
+	struct ns_common___id ns;
+} __attribute__((preserve_access_index));
+
+static __always_inline bool fix_anonymous_mount_namespace(void *ns)
+{
+	struct mnt_namespace___seq *by_seq = ns;
+	struct mnt_namespace___id *by_id = ns;
+
+	if (bpf_core_field_exists(by_seq->seq))
+		return BPF_CORE_READ(by_seq, seq) == 0;
+	return BPF_CORE_READ(by_id, ns.ns_id) == 0;
+}
+
+/*
+ * A file that the kernel opened for itself below another one that was judged already: overlayfs opens its real file
+ * with the flag alone before 6.5, and together with FMODE_BACKING since (62d53c4a1dfe).
+ */
+#define FMODE_NOACCOUNT 0x20000000
+
+static __always_inline bool fix_opened_by_kernel(u32 f_mode)
+{
+	return f_mode & FMODE_NOACCOUNT;
+}
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+
+/*
+ * The path of a file as its mount namespace names it: from the dentry up to the namespace's root, whatever the task's
+ * own root is. bpf_d_path() is closed to LSM programs in 5.10, and stops at a chroot.
+ */
+#ifndef CORE_WALK_H
+#define CORE_WALK_H
+
+#include "core_fixes.h"
+#include "path.h"
+
+#define TMPFS_MAGIC 0x01021994
+#define HUGETLBFS_MAGIC 0x958458f6
+
+/* ERR_PTR(-EINVAL): a mount that the kernel made for itself (pipes, memfd, namespaces). */
+#define MNT_NS_INTERNAL ((u64)-22)
+
+enum walk { WALK_ON = 0, WALK_END = 1 };
+
+static __always_inline int walk_end(struct scratch *s, u32 status)
+{
+	s->status = status;
+	return WALK_END;
+}
+
+/* At the top of the topmost mount. */
+static __always_inline int walk_top(struct scratch *s, struct mount *mount)
+{
+	u64 ns = (u64)BPF_CORE_READ(mount, mnt_ns);
+
+	if (ns == 0 || ns == MNT_NS_INTERNAL || fix_anonymous_mount_namespace((void *)ns))
+		return walk_end(s, PATH_DETACHED);
+	return walk_end(s, PATH_RESOLVED);
+}
+
+/* At a dentry without a parent which is not its mount's root: an object of the kernel's own, or unreachable. */
+static __always_inline int walk_rootless(struct scratch *s, struct mount *mount, struct dentry *dentry)
+{
+	struct qstr name;
+	int err = 0;
+
+	if ((u64)BPF_CORE_READ(mount, mnt_ns) != MNT_NS_INTERNAL || s->components)
+		return walk_end(s, PATH_UNREACHABLE);
+	s->magic = BPF_CORE_READ(dentry, d_sb, s_magic);
+	s->inode = BPF_CORE_READ(dentry, d_inode, i_ino);
+	s->kind = PATH_OBJECT;
+	if (s->magic == TMPFS_MAGIC || s->magic == HUGETLBFS_MAGIC) {
+		s->kind = PATH_DELETED;
+		bpf_core_read(&name, sizeof(name), &dentry->d_name);
+		err = path_prepend(s, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len));
+	}
+	return walk_end(s, err);
+}
+
+/* One component or one mount up. Global, so that the verifier sees it once and not once for each component. */
+__noinline int walk_step(u32 slot)
+{
+	struct scratch *s = scratch_at(slot);
+	struct dentry *dentry, *parent;
+	struct mount *mount, *up;
+	int err;
+
+	if (!s)
+		return WALK_END;
+	dentry = (void *)s->dentry;
+	mount = (void *)s->mount;
+	if (s->dentry == s->mount_root) {
+		up = BPF_CORE_READ(mount, mnt_parent);
+		if (up == mount)
+			return walk_top(s, mount);
+		s->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
+		s->mount = (u64)up;
+		s->mount_root = (u64)BPF_CORE_READ(up, mnt.mnt_root);
+		return WALK_ON;
+	}
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (parent == dentry)
+		return walk_rootless(s, mount, dentry);
+	err = path_prepend(s, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len));
+	if (err)
+		return walk_end(s, err);
+	s->dentry = (u64)parent;
+	return WALK_ON;
+}
+
+/* Writes the file's path into the slot; s->status says whether it is whole. */
+static __always_inline void walk(struct scratch *s, u32 slot, struct file *file)
+{
+	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
+	struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
+
+	path_begin(s);
+	s->dentry = (u64)dentry;
+	s->mount = (u64)mount - bpf_core_field_offset(struct mount, mnt);
+	s->mount_root = (u64)BPF_CORE_READ(mount, mnt_root);
+	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry)
+		s->kind = PATH_DELETED;
+	s->status = PATH_TOO_MANY_MOUNTS;
+	for (u32 i = 0; i < PATH_COMPONENTS + MOUNT_CROSSINGS; i++) {
+		if (walk_step(slot))
+			return;
+	}
+}
+
+#endif

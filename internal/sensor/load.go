@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sensor
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/kubearmor/kubearmor-operator/bpf/exec"
+	"github.com/kubearmor/kubearmor-operator/bpf/file"
+)
+
+// Names of the tables. All but the last two are maps of the objects.
+const (
+	tableBindings = "bindings"
+	tableRules    = "rules"
+	tableSlots    = "slots"
+	tableCounters = "counters"
+	tableDenials  = "denials"
+	tableAudits   = "audits"
+	tableHashKey  = "hash_key"
+	tableLevels   = "levels"
+)
+
+// slotsPerCPU is SCRATCH_SLOTS.
+const slotsPerCPU = 4
+
+// specs are the objects as they will be loaded, and the maps that they share.
+type specs struct {
+	objects []*ebpf.CollectionSpec
+	maps    map[string]*ebpf.MapSpec
+}
+
+func loadSpecs(mode Mode) (specs, error) {
+	if mode != ModeEnforce && mode != ModeObserve {
+		return specs{}, fmt.Errorf("mode %q is neither %q nor %q", mode, ModeEnforce, ModeObserve)
+	}
+	s := specs{maps: map[string]*ebpf.MapSpec{
+		tableHashKey: {Name: tableHashKey, Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: 1},
+	}}
+	for _, load := range []func() (*ebpf.CollectionSpec, error){exec.LoadExec, file.LoadFile} {
+		object, err := load()
+		if err != nil {
+			return specs{}, fmt.Errorf("read object: %w", err)
+		}
+		maps.DeleteFunc(object.Programs, func(_ string, p *ebpf.ProgramSpec) bool {
+			return (p.Type == ebpf.LSM) != (mode == ModeEnforce)
+		})
+		s.objects = append(s.objects, object)
+	}
+	return s, s.shareMaps()
+}
+
+// shareMaps gives every object the same maps, sized for this machine.
+func (s specs) shareMaps() error {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return fmt.Errorf("count CPUs: %w", err)
+	}
+	for _, object := range s.objects {
+		object.Maps[tableSlots].MaxEntries = uint32(cpus * slotsPerCPU)
+		for name, m := range object.Maps {
+			if name[0] != '.' {
+				s.maps[name] = m
+			}
+		}
+	}
+	return nil
+}
+
+func (s specs) mapNames() []string { return slices.Sorted(maps.Keys(s.maps)) }
+
+// load makes or adopts the maps, and loads the programs.
+func (c *Core) load(s specs) error {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		c.log.V(1).Info("the limit of locked memory stays; kernels before 5.11 may refuse to make maps", "cause", err.Error())
+	}
+	if err := c.makeMaps(s); err != nil {
+		return err
+	}
+	if err := c.takeKey(); err != nil {
+		return err
+	}
+	helper := haveAncestorHelper(c.mode)
+	cache := btf.NewCache()
+	for _, object := range s.objects {
+		if err := c.loadObject(object, helper, cache); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Core) makeMaps(s specs) error {
+	for _, name := range s.mapNames() {
+		m, err := c.makeMap(name, s.maps[name])
+		if err != nil {
+			return fmt.Errorf("map %s: %w", name, err)
+		}
+		c.maps[name] = m
+	}
+	return nil
+}
+
+func (c *Core) makeMap(name string, spec *ebpf.MapSpec) (*ebpf.Map, error) {
+	if c.pins != nil && c.pins.adopting {
+		return c.pins.adoptMap(name, spec)
+	}
+	m, err := ebpf.NewMap(spec)
+	if err != nil {
+		return nil, fmt.Errorf("create: %w", err)
+	}
+	if c.pins == nil || !c.pins.keeping {
+		return m, nil
+	}
+	if err := m.Pin(c.pins.mapPath(name)); err != nil {
+		return nil, errors.Join(fmt.Errorf("pin: %w", err), m.Close())
+	}
+	return m, nil
+}
+
+// takeKey reads the key that the adopted tables were filled with, or makes one.
+func (c *Core) takeKey() error {
+	var raw [16]byte
+	m := c.maps[tableHashKey]
+	if err := m.Lookup(uint32(0), &raw); err != nil {
+		return fmt.Errorf("read hash key: %w", err)
+	}
+	if raw == [16]byte{} {
+		rand.Read(raw[:])
+		if err := m.Put(uint32(0), raw); err != nil {
+			return fmt.Errorf("write hash key: %w", err)
+		}
+	}
+	c.key = hashKey{binary.LittleEndian.Uint64(raw[:8]), binary.LittleEndian.Uint64(raw[8:])}
+	return nil
+}
+
+func (c *Core) loadObject(object *ebpf.CollectionSpec, ancestorHelper bool, cache *btf.Cache) error {
+	if err := object.Variables["hash_key"].Set(c.key); err != nil {
+		return fmt.Errorf("set hash key: %w", err)
+	}
+	if err := object.Variables["ancestor_helper"].Set(ancestorHelper); err != nil {
+		return fmt.Errorf("set ancestor helper: %w", err)
+	}
+	shared := maps.Clone(c.maps)
+	delete(shared, tableHashKey)
+	loaded, err := ebpf.NewCollectionWithOptions(object, ebpf.CollectionOptions{MapReplacements: shared, Cache: cache})
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	defer loaded.Close()
+	for _, name := range slices.Sorted(maps.Keys(loaded.Programs)) {
+		c.hooks = append(c.hooks, hook{program: loaded.DetachProgram(name), name: name, point: object.Programs[name].SectionName})
+	}
+	return nil
+}
+
+// haveAncestorHelper asks the kernel whether programs of this mode may call bpf_get_current_ancestor_cgroup_id.
+func haveAncestorHelper(mode Mode) bool {
+	spec := &ebpf.ProgramSpec{
+		Type:    ebpf.Kprobe,
+		License: "GPL",
+		Instructions: asm.Instructions{
+			asm.Mov.Imm(asm.R1, 0),
+			asm.FnGetCurrentAncestorCgroupId.Call(),
+			asm.Mov.Imm(asm.R0, 0),
+			asm.Return(),
+		},
+	}
+	if mode == ModeEnforce {
+		spec.Type, spec.AttachType, spec.AttachTo = ebpf.LSM, ebpf.AttachLSMMac, "file_open"
+	}
+	program, err := ebpf.NewProgram(spec)
+	if err != nil {
+		return false
+	}
+	program.Close()
+	return true
+}
+
+func (c *Core) attach(s specs) error {
+	for i := range c.hooks {
+		h := &c.hooks[i]
+		var err error
+		if c.mode == ModeEnforce {
+			h.link, err = link.AttachLSM(link.LSMOptions{Program: h.program})
+		} else {
+			h.link, err = link.Kprobe(kernelFunction(s, h.name), h.program, nil)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", h.point, err)
+		}
+	}
+	return nil
+}
+
+func kernelFunction(s specs, program string) string {
+	for _, object := range s.objects {
+		if p := object.Programs[program]; p != nil {
+			return p.AttachTo
+		}
+	}
+	return ""
+}
+
+// newBindingsTable makes one generation's table, of just the size that it needs.
+func newBindingsTable(entries int) (*ebpf.Map, error) {
+	object, err := file.LoadFile()
+	if err != nil {
+		return nil, fmt.Errorf("read object: %w", err)
+	}
+	spec := object.Maps[tableBindings].InnerMap.Copy()
+	spec.Name, spec.MaxEntries = "generation", uint32(entries)
+	return ebpf.NewMap(spec)
+}
