@@ -17,27 +17,26 @@ import (
 // screen is the width that the table keeps to; -o wide has no such limit.
 const screen = 80
 
-// column is one column of the table of nodes. Shrinks names how narrow it may become when the table is too wide.
+// column is one column of the table of nodes.
 type column struct {
-	title  string
-	value  func(v1.KubeArmorNode) string
-	shrink int
+	title string
+	value func(v1.KubeArmorNode) string
 }
 
 func nodeColumns(wide bool) []column {
 	columns := []column{
-		{"NODE", func(n v1.KubeArmorNode) string { return n.Name }, 12},
-		{"KERNEL", func(n v1.KubeArmorNode) string { return orDash(factsOf(n).Kernel) }, 8},
-		{"ARCH", func(n v1.KubeArmorNode) string { return orDash(factsOf(n).Arch) }, 5},
-		{"ENFORCER", func(n v1.KubeArmorNode) string { return orDash(string(enforcer(n))) }, 8},
-		{"ENFORCING", enforcing, 9},
-		{"REASON", reason, 10},
+		{"NODE", func(n v1.KubeArmorNode) string { return n.Name }},
+		{"KERNEL", func(n v1.KubeArmorNode) string { return orDash(factsOf(n).Kernel) }},
+		{"ARCH", func(n v1.KubeArmorNode) string { return orDash(factsOf(n).Arch) }},
+		{"ENFORCER", func(n v1.KubeArmorNode) string { return orDash(string(enforcer(n))) }},
+		{"ENFORCING", enforcing},
+		{"REASON", reason},
 	}
 	if wide {
 		columns = append(columns,
-			column{"DISTRO", func(n v1.KubeArmorNode) string { return orDash(factsOf(n).Distribution.Name) }, 0},
-			column{"POOL", func(n v1.KubeArmorNode) string { return orDash(n.Spec.Pool) }, 0},
-			column{"MESSAGE", message, 0},
+			column{"DISTRO", func(n v1.KubeArmorNode) string { return orDash(factsOf(n).Distribution.Name) }},
+			column{"POOL", func(n v1.KubeArmorNode) string { return orDash(n.Spec.Pool) }},
+			column{"MESSAGE", message},
 		)
 	}
 	return columns
@@ -58,7 +57,7 @@ func printNodes(w io.Writer, nodes []v1.KubeArmorNode, wide bool) error {
 	}
 	widths := measure(cells)
 	if !wide {
-		fitScreen(widths, columns)
+		fitScreen(widths)
 	}
 	var b strings.Builder
 	for _, line := range cells {
@@ -78,15 +77,16 @@ func measure(cells [][]string) []int {
 	return widths
 }
 
-// fitScreen takes from the kernel first, then from the node's name, then from the reason: the rest is short anyway.
-func fitScreen(widths []int, columns []column) {
+// fitScreen takes from the names of nodes and kernels in turns, then from the reason: the rest is short anyway.
+func fitScreen(widths []int) {
+	const node, kernel, reason = 0, 1, 5
 	over := 2*(len(widths)-1) - screen
 	for _, w := range widths {
 		over += w
 	}
-	for _, i := range []int{1, 0, 5} {
-		take := min(max(over, 0), max(widths[i]-columns[i].shrink, 0))
-		widths[i] -= take
+	for _, step := range []struct{ column, least int }{{node, 20}, {kernel, 12}, {node, 12}, {kernel, 8}, {reason, 10}} {
+		take := min(max(over, 0), max(widths[step.column]-step.least, 0))
+		widths[step.column] -= take
 		over -= take
 	}
 }
