@@ -121,6 +121,24 @@ func testUnusual(t *testing.T, srv *server) {
 	}
 }
 
+// testOlderStatus: what an older version wrote must not stand in the way of the user's next change.
+func testOlderStatus(t *testing.T, srv *server) {
+	for _, kind := range []string{ksp, csp, hsp} {
+		policy := object(t, kind, "older", `severity: 1`)
+		if err := srv.Create(t.Context(), policy); err != nil {
+			t.Fatal(err)
+		}
+		policy.Object["status"] = map[string]any{"observedGeneration": int64(1)}
+		if err := srv.Status().Update(t.Context(), policy); err != nil {
+			t.Errorf("%s: a status without counts: %v", kind, err)
+		}
+		policy.Object["spec"].(map[string]any)["severity"] = int64(2)
+		if err := srv.Update(t.Context(), policy); err != nil {
+			t.Errorf("%s: a change of the spec below such a status: %v", kind, err)
+		}
+	}
+}
+
 // everyCapability in the order of <linux/capability.h>, 0 to CAP_LAST_CAP.
 func everyCapability() string {
 	names := strings.Fields(`chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable

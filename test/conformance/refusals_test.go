@@ -125,6 +125,10 @@ func ruleRefusals() []refusal {
 			[]string{"spec.file.matchPatterns[0].pattern", "should match"},
 		},
 		{
+			"a glob with a set of nothing", ksp, `file: {matchPatterns: [{pattern: "/etc/[^]"}]}`,
+			[]string{"spec.file.matchPatterns[0].pattern", "should match"},
+		},
+		{
 			"a glob with an open brace", ksp, `file: {matchPatterns: [{pattern: "/etc/{a,b"}]}`,
 			[]string{"spec.file.matchPatterns[0].pattern", "should match"},
 		},

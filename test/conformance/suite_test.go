@@ -43,6 +43,7 @@ func TestConformance(t *testing.T) {
 		{"a KubeArmorConfig may set every field that clients know", testConfigAccepted},
 		{"input that cannot be right is refused with the field and the remedy", testRefusals},
 		{"what is unusual but right is accepted", testUnusual},
+		{"a status of an older version is no hindrance", testOlderStatus},
 		{"a policy may hold 10,000 rules", testCapacity},
 		{"short names and columns answer the user's question", testColumns},
 		{"the samples are accepted as they are written", testSamples},

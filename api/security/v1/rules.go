@@ -37,7 +37,7 @@ type AbsoluteDirectory string
 // The pattern refuses an open or empty set, an unbalanced brace (braces nest twice) and a lone backslash at the end.
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=4096
-// +kubebuilder:validation:Pattern=`^([^\[\]{}\\]|\\.|\[[^\[\]]+\]|\{([^\[\]{}\\]|\\.|\[[^\[\]]+\]|\{([^\[\]{}\\]|\\.|\[[^\[\]]+\])*\})*\})*$`
+// +kubebuilder:validation:Pattern=`^([^\[\]{}\\]|\\.|\[(\^[^\[\]]+|[^\[\]^][^\[\]]*)\]|\{([^\[\]{}\\]|\\.|\[(\^[^\[\]]+|[^\[\]^][^\[\]]*)\]|\{([^\[\]{}\\]|\\.|\[(\^[^\[\]]+|[^\[\]^][^\[\]]*)\])*\})*\})*$`
 // +kubebuilder:validation:XValidation:rule="self.startsWith('/') || self.startsWith('**') || self.startsWith('{')",message="a pattern must start with \"/\", \"**\" or \"{\", because it is compared with whole absolute paths; for instance /etc/*.conf or **/id_rsa"
 type Glob string
 

@@ -8,7 +8,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 const MaxFailingNodes = 20
 
 // PolicyStatus says what became of a policy. It is O(1) in the number of nodes; each node's own account is in its
-// KubeArmorNode.
+// KubeArmorNode. No field is required, so that a status that an older version wrote never stands in the way of an update
+// of the spec; the counts are written even when they are 0.
 type PolicyStatus struct {
 	// ObservedGeneration of the spec that this status is of.
 	// +optional
@@ -19,8 +20,10 @@ type PolicyStatus struct {
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Pods that the policy selects now; always 0 for a KubeArmorHostPolicy.
+	// +optional
 	Pods int32 `json:"pods"`
 	// Nodes that must have the policy, counted by what became of it.
+	// +optional
 	Nodes PolicyNodes `json:"nodes"`
 	// FailingNodes are the first 20, by name, on which the policy is not fully in force.
 	// +kubebuilder:validation:MaxItems=20
@@ -36,10 +39,13 @@ type PolicyStatus struct {
 // PolicyNodes counts nodes. What is neither enforced nor degraded has not reported this generation yet.
 type PolicyNodes struct {
 	// Desired: at least one selected Pod runs there, or the node itself is selected.
+	// +optional
 	Desired int32 `json:"desired"`
 	// Enforced: every rule is in force.
+	// +optional
 	Enforced int32 `json:"enforced"`
 	// Degraded: some or all rules are not in force, and the node says why.
+	// +optional
 	Degraded int32 `json:"degraded"`
 	// Summary is "enforced/desired", for the column Nodes.
 	// +kubebuilder:validation:MaxLength=32
