@@ -100,7 +100,7 @@ func wellFormed(t *testing.T, out Output) {
 				t.Errorf("profile %d has two rules for %+v", p.ID, key)
 			}
 			seen[key] = true
-			if _, found := out.Rules[r.ID]; !found || r.ID < firstRuleID {
+			if _, found := out.Rules[r.ID]; !found || r.ID < firstRuleID || r.ID > lastRuleID {
 				t.Errorf("rule %d of profile %d is not in the table of rules", r.ID, p.ID)
 			}
 		}

@@ -57,8 +57,11 @@ func (p *parsed) refuse(reason Reason, why string) {
 	}
 }
 
-// firstRuleID keeps the small ids for rules that belong to no policy.
-const firstRuleID = 1 << 16
+// firstRuleID and lastRuleID keep the ids at both ends for verdicts that no rule of a policy made.
+const (
+	firstRuleID = 1 << 16
+	lastRuleID  = 1<<64 - 1<<16
+)
 
 // id is derived from the policy's identity and from what the rule does, never from its place or its texts: a policy
 // that is edited keeps the ids of the rules that did not change.
@@ -72,10 +75,7 @@ func (p *parsed) id(ref Ref, effective Action) RuleID {
 	}
 	h.Write([]byte{byte(p.domain), byte(p.scope.match()), byte(p.action), byte(effective)})
 	id := RuleID(binary.LittleEndian.Uint64(h.Sum(nil)))
-	if id < firstRuleID {
-		id += firstRuleID
-	}
-	return id
+	return min(max(id, firstRuleID), lastRuleID)
 }
 
 func (p *parsed) info(ref Ref, effective Action) RuleInfo {

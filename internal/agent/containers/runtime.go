@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+// Labels that the kubelet gives every container and sandbox (k8s.io/kubelet/pkg/types).
+const (
+	labelPodName       = "io.kubernetes.pod.name"
+	labelPodNamespace  = "io.kubernetes.pod.namespace"
+	labelPodUID        = "io.kubernetes.pod.uid"
+	labelContainerName = "io.kubernetes.container.name"
+)
+
+// callTimeout bounds one call of the runtime, which answers in milliseconds or hangs.
+const callTimeout = 5 * time.Second
+
+// CRI is the container runtime behind its CRI socket.
+type CRI struct {
+	conn   *grpc.ClientConn
+	client cri.RuntimeServiceClient
+}
+
+// DialCRI prepares calls of the runtime at socket, a path as this process sees it. The runtime need not be up yet.
+func DialCRI(socket string) (*CRI, error) {
+	conn, err := grpc.NewClient("unix://"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(16<<20)))
+	if err != nil {
+		return nil, fmt.Errorf("dial runtime %s: %w", socket, err)
+	}
+	return &CRI{conn: conn, client: cri.NewRuntimeServiceClient(conn)}, nil
+}
+
+// Close ends the connection.
+func (c *CRI) Close() error { return c.conn.Close() }
+
+// List gives the containers that run or are about to, of every kind (init, ephemeral, ordinary), without their cgroups.
+// Pods' sandboxes are none: they run nothing of the user's.
+func (c *CRI) List(ctx context.Context) ([]Container, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	answer, err := c.client.ListContainers(ctx, &cri.ListContainersRequest{})
+	if err != nil {
+		return nil, fmt.Errorf("list containers: %w", err)
+	}
+	var found []Container
+	for _, item := range answer.Containers {
+		if container, live := fromCRI(item); live {
+			found = append(found, container)
+		}
+	}
+	return found, nil
+}
+
+func fromCRI(item *cri.Container) (Container, bool) {
+	running := item.State == cri.ContainerState_CONTAINER_RUNNING
+	if !running && item.State != cri.ContainerState_CONTAINER_CREATED {
+		return Container{}, false
+	}
+	c := Container{
+		ID: item.Id, Sandbox: item.PodSandboxId, Name: item.Labels[labelContainerName], Running: running,
+		Image: imageName(item),
+		Pod: PodRef{
+			Namespace: item.Labels[labelPodNamespace], Name: item.Labels[labelPodName], UID: item.Labels[labelPodUID],
+		},
+	}
+	return c, c.Pod.Name != "" && c.Name != ""
+}
+
+// imageName prefers what the Pod names over the runtime's own id of it.
+func imageName(item *cri.Container) string {
+	if name := item.GetImage().GetUserSpecifiedImage(); name != "" {
+		return name
+	}
+	if name := item.GetImage().GetImage(); name != "" {
+		return name
+	}
+	return item.ImageRef
+}
+
+// CgroupsPath asks for the container's OCI spec and gives the cgroupsPath in it.
+func (c *CRI) CgroupsPath(ctx context.Context, id string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	answer, err := c.client.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: id, Verbose: true})
+	if err != nil {
+		return "", fmt.Errorf("status of container %s: %w", id, err)
+	}
+	return parseInfo(answer.Info["info"])
+}
+
+// parseInfo reads what containerd and CRI-O both put into a verbose status.
+func parseInfo(info string) (string, error) {
+	var parsed struct {
+		RuntimeSpec struct {
+			Linux struct {
+				CgroupsPath string `json:"cgroupsPath"`
+			} `json:"linux"`
+		} `json:"runtimeSpec"`
+	}
+	if err := json.Unmarshal([]byte(info), &parsed); err != nil {
+		return "", fmt.Errorf("read the runtime's verbose status: %w", err)
+	}
+	return parsed.RuntimeSpec.Linux.CgroupsPath, nil
+}
+
+// Sandbox gives the labels and annotations that a Pod had when its sandbox was made.
+func (c *CRI) Sandbox(ctx context.Context, id string) (labels, annotations map[string]string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	answer, err := c.client.PodSandboxStatus(ctx, &cri.PodSandboxStatusRequest{PodSandboxId: id})
+	if err != nil {
+		return nil, nil, fmt.Errorf("status of sandbox %s: %w", id, err)
+	}
+	return answer.GetStatus().GetLabels(), answer.GetStatus().GetAnnotations(), nil
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package containers knows the containers of this node and the cgroup that each of them runs in.
+package containers
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+)
+
+const (
+	// resync is how often the runtime is asked even without a hint.
+	resync = time.Second
+	// settle is how long after a hint the runtime is asked: one new Pod makes a handful of cgroups.
+	settle = 2 * time.Millisecond
+	// remember is how long a container that ended can be looked up: its last events are still on their way.
+	remember = time.Minute
+)
+
+// PodRef names the Pod of a container.
+type PodRef struct{ Namespace, Name, UID string }
+
+// Container is one that runs or is about to.
+type Container struct {
+	ID, Sandbox, Name, Image string
+	Pod                      PodRef
+	Running                  bool
+	// Labels and Annotations of the Pod as they were when its sandbox was made.
+	Labels, Annotations map[string]string
+	Cgroup              compile.Cgroup
+	// Seen is when this process first knew its cgroup.
+	Seen time.Time
+}
+
+// Runtime is what the tracker asks.
+type Runtime interface {
+	List(ctx context.Context) ([]Container, error)
+	CgroupsPath(ctx context.Context, id string) (string, error)
+	Sandbox(ctx context.Context, id string) (labels, annotations map[string]string, err error)
+}
+
+// Tracker follows the node's containers.
+type Tracker struct {
+	Runtime   Runtime
+	Hierarchy *Hierarchy
+	Log       logr.Logger
+
+	mu       sync.RWMutex
+	synced   bool
+	problem  error
+	live     map[string]Container
+	byCgroup map[compile.CgroupID]known
+	missing  map[string]error
+}
+
+type known struct {
+	container Container
+	gone      time.Time
+}
+
+// Run follows the containers until ctx ends. It calls changed after their set changed, and once after the runtime's
+// first answer.
+func (t *Tracker) Run(ctx context.Context, changed func()) {
+	hints := make(chan struct{}, 1)
+	hint := func() {
+		select {
+		case hints <- struct{}{}:
+		default:
+		}
+	}
+	var watching sync.WaitGroup
+	watching.Go(func() { t.keepWatching(ctx, hint) })
+	defer watching.Wait()
+	tick := time.NewTicker(resync)
+	defer tick.Stop()
+	for {
+		if t.sync(ctx) {
+			changed()
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-hints:
+			time.Sleep(settle)
+		}
+	}
+}
+
+// keepWatching makes up for a watch that ends (no inotify watches left, for instance) by trying again; meanwhile the
+// resync goes on.
+func (t *Tracker) keepWatching(ctx context.Context, hint func()) {
+	for ctx.Err() == nil {
+		if err := t.Hierarchy.watch(ctx, hint); err != nil {
+			t.Log.Error(err, "new containers are seen by asking the runtime every second")
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(30 * time.Second):
+		}
+	}
+}
+
+// Snapshot gives the containers whose cgroup is known, by id, and whether the runtime has answered at all.
+func (t *Tracker) Snapshot() ([]Container, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	list := make([]Container, 0, len(t.live))
+	for _, c := range t.live {
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b Container) int { return cmp.Compare(a.ID, b.ID) })
+	return list, t.synced
+}
+
+// ByCgroup gives the container of a cgroup, up to a minute after its end.
+func (t *Tracker) ByCgroup(id compile.CgroupID) (Container, bool) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	k, found := t.byCgroup[id]
+	return k.container, found
+}
+
+// Host gives the cgroup of the whole node, and those that hold all Pods.
+func (t *Tracker) Host() (compile.Cgroup, []compile.Cgroup, error) {
+	root, err := t.Hierarchy.lookup("/")
+	if err != nil {
+		return root, nil, err
+	}
+	trees, err := t.Hierarchy.podTrees()
+	return root, trees, err
+}
+
+// Problem is why the containers are not known in full: the runtime does not answer, or a cgroup was not found.
+func (t *Tracker) Problem() error {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	if t.problem != nil {
+		return t.problem
+	}
+	for _, id := range slices.Sorted(maps.Keys(t.missing)) {
+		return t.missing[id]
+	}
+	return nil
+}
+
+// sync compares what is known with what the runtime says. Without an answer, everything stays as it is.
+func (t *Tracker) sync(ctx context.Context) bool {
+	now := time.Now()
+	listed, err := t.Runtime.List(ctx)
+	if ctx.Err() != nil || t.failed(err) {
+		return false
+	}
+	live := make(map[string]Container, len(listed))
+	missing := map[string]error{}
+	for _, c := range listed {
+		found, err := t.complete(ctx, c, now)
+		if err == nil {
+			live[c.ID] = found
+		} else if c.Running {
+			missing[c.ID] = err
+		}
+	}
+	return t.store(live, missing, now)
+}
+
+func (t *Tracker) failed(err error) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil && t.problem == nil {
+		t.Log.Error(err, "the containers known so far stay as they are")
+	}
+	if err == nil && t.problem != nil {
+		t.Log.Info("the runtime answers again")
+	}
+	t.problem = err
+	return err != nil
+}
+
+// complete adds what only separate calls tell; once it is known, it does not change.
+func (t *Tracker) complete(ctx context.Context, c Container, now time.Time) (Container, error) {
+	t.mu.RLock()
+	old, found := t.live[c.ID]
+	t.mu.RUnlock()
+	if found {
+		old.Running = c.Running
+		return old, nil
+	}
+	place, err := t.Runtime.CgroupsPath(ctx, c.ID)
+	if err != nil {
+		return c, err
+	}
+	if c.Cgroup, err = t.Hierarchy.Resolve(c.ID, place, c.Running); err != nil {
+		return c, err
+	}
+	if c.Labels, c.Annotations, err = t.Runtime.Sandbox(ctx, c.Sandbox); err != nil {
+		return c, err
+	}
+	c.Seen = now
+	return c, nil
+}
+
+// store replaces what is known and says whether anything changed that a policy may depend on.
+func (t *Tracker) store(live map[string]Container, missing map[string]error, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	changed := !t.synced || len(live) != len(t.live)
+	if t.byCgroup == nil {
+		t.byCgroup = map[compile.CgroupID]known{}
+	}
+	for id, c := range live {
+		if _, found := t.live[id]; !found {
+			changed = true
+			t.Log.V(1).Info("container", "id", id, "pod", c.Pod.Namespace+"/"+c.Pod.Name, "cgroup", c.Cgroup.Path)
+		}
+		t.byCgroup[c.Cgroup.ID] = known{container: c}
+	}
+	for id, k := range t.byCgroup {
+		if _, found := live[k.container.ID]; found {
+			continue
+		}
+		if k.gone.IsZero() {
+			k.gone = now
+			t.byCgroup[id] = k
+		} else if now.Sub(k.gone) > remember {
+			delete(t.byCgroup, id)
+		}
+	}
+	for id, err := range missing {
+		if before := t.missing[id]; before == nil || before.Error() != err.Error() {
+			t.Log.Error(err, "a container runs without policies", "container", id)
+		}
+	}
+	changed = changed || len(missing) != len(t.missing)
+	t.live, t.missing, t.synced = live, missing, true
+	return changed
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/telemetry"
+)
+
+// retired is how long the rules of an earlier set can be looked up: their last events are still on their way.
+const retired = 5 * time.Minute
+
+// ruleTable says what the rule of an event is.
+type ruleTable struct {
+	mu    sync.RWMutex
+	rules map[compile.RuleID]ruleEntry
+}
+
+type ruleEntry struct {
+	info compile.RuleInfo
+	// until is zero for a rule of the set in force.
+	until time.Time
+}
+
+func newRuleTable() *ruleTable { return &ruleTable{rules: map[compile.RuleID]ruleEntry{}} }
+
+// replace makes rules the known ones, and keeps those before them for a while.
+func (t *ruleTable) replace(rules map[compile.RuleID]compile.RuleInfo, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, entry := range t.rules {
+		if _, found := rules[id]; found {
+			continue
+		}
+		if entry.until.IsZero() {
+			entry.until = now.Add(retired)
+			t.rules[id] = entry
+		} else if now.After(entry.until) {
+			delete(t.rules, id)
+		}
+	}
+	for id, info := range rules {
+		t.rules[id] = ruleEntry{info: info}
+	}
+}
+
+func (t *ruleTable) lookup(id compile.RuleID) *compile.RuleInfo {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	entry, found := t.rules[id]
+	if !found {
+		return nil
+	}
+	return &entry.info
+}
+
+// handle makes an event an alert. It runs on the reader of the kernel's buffer and never waits.
+func (a *Agent) handle(e enforcer.Event) {
+	rule := a.rules.lookup(e.Rule)
+	workload := a.workload(e.Cgroup)
+	s := a.snapshot()
+	node := telemetry.Node{
+		Cluster: a.o.Cluster, Name: a.o.Node, ID: s.nodeID, Version: a.o.Version, Observing: a.observing(),
+	}
+	a.metrics.observeEvent(e, rule != nil || e.Rule == enforcer.RuleUnresolved, workload.Host || workload.ContainerID != "")
+	a.alerts.Offer(telemetry.New(node, e, workload, rule))
+}
+
+// workload says which container an event happened in; the kernel names the cgroup that the policy was bound to.
+func (a *Agent) workload(cgroup compile.CgroupID) telemetry.Workload {
+	c, found := a.o.Containers.ByCgroup(cgroup)
+	if !found {
+		root, _, err := a.o.Containers.Host()
+		return telemetry.Workload{Host: err == nil && root.ID == cgroup}
+	}
+	w := telemetry.Workload{
+		Namespace: c.Pod.Namespace, Pod: c.Pod.Name, Container: c.Name, ContainerID: c.ID, Image: c.Image,
+		Labels: withoutKubernetes(c.Labels),
+	}
+	if pod := a.watches.pod(context.Background(), c.Pod.Namespace, c.Pod.Name); pod != nil {
+		w.Labels, w.Owner = pod.Labels, telemetry.OwnerOf(pod)
+	}
+	return w
+}

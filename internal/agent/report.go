@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+)
+
+// fieldOwner of the status in server-side apply.
+const fieldOwner = client.FieldOwner("kubearmor-agent")
+
+// writeTimeout bounds one write: a dead API server must not hold up the next.
+const writeTimeout = 10 * time.Second
+
+// keepReporting writes the status after every change, at most once in Pace.Report, and the heartbeat without one.
+func (a *Agent) keepReporting(ctx context.Context) {
+	heartbeat := time.NewTicker(a.o.Pace.Heartbeat)
+	defer heartbeat.Stop()
+	var written operatorv1.KubeArmorNodeStatus
+	var at time.Time
+	for {
+		due := time.Since(at) >= a.o.Pace.Heartbeat
+		if status, ready := a.status(ctx, written); ready && (due || !sameStatus(status, written)) {
+			if err := a.write(ctx, status); err == nil {
+				written, at = status, time.Now()
+			} else if ctx.Err() == nil {
+				a.o.Log.Error(err, "status not written; trying again")
+				poke(a.report)
+			}
+			pause(ctx, a.o.Pace.Report)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.report:
+		case <-heartbeat.C:
+		}
+	}
+}
+
+// status is what to write, once there is an object to write to.
+func (a *Agent) status(ctx context.Context, written operatorv1.KubeArmorNodeStatus) (operatorv1.KubeArmorNodeStatus, bool) {
+	node, _ := a.watches.kubeArmorNode(ctx)
+	if node == nil {
+		return written, false
+	}
+	before := written.Conditions
+	if len(before) == 0 {
+		before = node.Status.Conditions
+	}
+	s := a.snapshot()
+	if s.lastStep.IsZero() {
+		return written, false
+	}
+	return statusOf(facet{
+		state: s, observing: a.observing(), version: a.o.Version, bootID: a.o.BootID,
+		runtime: a.o.Containers.Problem(), alertsDropped: a.alerts.Dropped(),
+	}, before), true
+}
+
+// sameStatus ignores what counts on by itself; it is written with the next change or heartbeat.
+func sameStatus(a, b operatorv1.KubeArmorNodeStatus) bool {
+	a.Heartbeat, b.Heartbeat = nil, nil
+	if (a.EventsDropped == 0) == (b.EventsDropped == 0) {
+		a.EventsDropped, b.EventsDropped = 0, 0
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+func (a *Agent) write(ctx context.Context, status operatorv1.KubeArmorNodeStatus) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	now := metav1.Now()
+	status.Heartbeat = &now
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&status)
+	if err != nil {
+		return fmt.Errorf("write status: %w", err)
+	}
+	object := &unstructured.Unstructured{Object: map[string]any{"status": fields}}
+	object.SetGroupVersionKind(operatorv1.GroupVersion.WithKind("KubeArmorNode"))
+	object.SetName(a.o.Node)
+	err = a.writer.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(object), fieldOwner, client.ForceOwnership)
+	if apierrors.IsNotFound(err) {
+		return nil // deleted since; its successor is a change of its own
+	}
+	if err != nil {
+		return fmt.Errorf("write status: %w", err)
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

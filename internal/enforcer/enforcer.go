@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package enforcer names what every enforcer of a node has in common; each of its folders is one.
+package enforcer
+
+import (
+	"errors"
+	"path/filepath"
+
+	"github.com/go-logr/logr"
+
+	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor"
+)
+
+// What an enforcer reports.
+type (
+	// Event is one verdict of the kernel.
+	Event = sensor.Event
+	// Stats is the state of the kernel's side.
+	Stats = sensor.Stats
+	// Core is the kernel's side of an enforcer.
+	Core = sensor.Core
+)
+
+// What events name.
+const (
+	OperationExec  = sensor.OperationExec
+	OperationOpen  = sensor.OperationOpen
+	RuleUnresolved = sensor.RuleUnresolved
+)
+
+// Options of an enforcer.
+type Options struct {
+	// HostRoot is where the host's folders are mounted; "/" on the host itself.
+	HostRoot string
+	Logger   logr.Logger
+}
+
+// BPFFS is the host's bpffs as this process sees it: the parent of the pinned folder.
+func (o Options) BPFFS() string { return filepath.Join(o.HostRoot, filepath.Dir(operatorv1.PinPath)) }
+
+// Detach takes everything of the product off the node, whoever put it there.
+func Detach(o Options) error { return sensor.DetachAll(o.BPFFS()) }
+
+// Lost counts the events that the kernel could not hand over or that could not be read, out of all that Stats counts:
+// the others are operations that could not be judged by their path.
+func Lost(s Stats) uint64 {
+	return s.Drops["denial_ring_full"] + s.Drops["audit_ring_full"] + s.Drops["event_undecodable"]
+}
+
+// Reason is the typed reason of an error of Open or Apply.
+func Reason(err error) string {
+	var full *sensor.TableFullError
+	var load *sensor.LoadError
+	switch {
+	case errors.As(err, &full):
+		return operatorv1.ReasonTableFull
+	case errors.As(err, &load) && load.Reason != "":
+		return load.Reason
+	default:
+		return operatorv1.ReasonCoreLoadFailed
+	}
+}

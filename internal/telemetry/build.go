@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package telemetry
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+)
+
+// Node is where alerts come from.
+type Node struct {
+	Cluster, Name, ID, Version string
+	// Observing says that nothing is denied on this node.
+	Observing bool
+}
+
+// Workload is what an event happened in. The zero Workload is one that is not known any more.
+type Workload struct {
+	// Host: no container, the node itself.
+	Host                   bool
+	Namespace, Pod         string
+	Container, ContainerID string
+	Image                  string
+	Labels                 map[string]string
+	Owner                  *Owner
+}
+
+// New makes the alert of an event. rule is nil where the event's rule is not known.
+func New(node Node, e enforcer.Event, w Workload, rule *compile.RuleInfo) Alert {
+	a := Alert{
+		Timestamp: e.Time.Unix(), UpdatedTime: e.Time.UTC().Format("2006-01-02T15:04:05.000000Z"),
+		ClusterName: node.Cluster, HostName: node.Name, NodeID: node.ID, KubeArmorVersion: node.Version,
+		NamespaceName: w.Namespace, PodName: w.Pod, ContainerName: w.Container, ContainerID: w.ContainerID,
+		ContainerImage: w.Image, Labels: joinLabels(w.Labels), Owner: w.Owner,
+		HostPID: int32(e.HostPID), HostPPID: int32(e.HostPPID), PID: int32(e.PID), PPID: int32(e.PPID), UID: int32(e.UID),
+		Type: typePolicy, Source: e.Source, Resource: e.Resource, Result: resultPassed, Enforcer: enforcerLSM,
+		EventData: map[string]string{"Rule": strconv.FormatUint(uint64(e.Rule), 16), "Comm": e.Comm},
+	}
+	if node.Observing {
+		a.Enforcer = enforcerObserve
+	}
+	if w.Host {
+		a.Type = typeHostPolicy
+	}
+	a.operation(e)
+	a.verdict(e, rule)
+	a.rule(e, rule)
+	return a
+}
+
+// operation fills what differs between executing and opening: who the process is.
+func (a *Alert) operation(e enforcer.Event) {
+	if e.Operation == enforcer.OperationExec {
+		a.Operation, a.Data = operationProcess, "lsm=SECURITY_BPRM_CHECK"
+		a.ProcessName, a.ParentProcessName = e.Resource, e.Source
+		return
+	}
+	a.Operation, a.Data = operationFile, "lsm=FILE_OPEN flags="+openFlags(e.Flags)
+	a.ProcessName, a.ParentProcessName = e.Source, e.ParentSource
+}
+
+func (a *Alert) verdict(e enforcer.Event, rule *compile.RuleInfo) {
+	blocks := e.Action == compile.ActionBlock || (rule != nil && rule.Action == compile.ActionBlock)
+	switch {
+	case e.Denied:
+		a.Action, a.Result = actionBlock, resultDenied
+	case blocks:
+		a.Action = actionAuditBlock
+	default:
+		a.Action = actionAudit
+	}
+}
+
+func (a *Alert) rule(e enforcer.Event, rule *compile.RuleInfo) {
+	switch {
+	case rule != nil:
+		a.PolicyName, a.Message = rule.Policy.Name, rule.Message
+		a.Severity, a.Tags, a.ATags = strconv.Itoa(rule.Severity), strings.Join(rule.Tags, ","), rule.Tags
+		if rule.Severity == 0 {
+			a.Severity = ""
+		}
+		a.EventData["RulePath"], a.EventData["PolicyKind"] = rule.Rule, rule.Policy.Kind
+	case e.Rule == enforcer.RuleUnresolved:
+		a.PolicyName = policyUnresolved
+		a.Message = "The path could not be resolved, and the workload has rules that block: what cannot be told from a blocked path is blocked."
+	default:
+		a.PolicyName = policyUnknown
+		a.Message = fmt.Sprintf("Rule %x is in no policy that this agent knows: its policy was changed or deleted since.", uint64(e.Rule))
+	}
+}
+
+func joinLabels(labels map[string]string) string {
+	pairs := make([]string, 0, len(labels))
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		pairs = append(pairs, key+"="+labels[key])
+	}
+	return strings.Join(pairs, ",")
+}
+
+// openFlags names the flags of open(2) that say what the opener wanted.
+func openFlags(flags uint32) string {
+	names := []string{[]string{"O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE"}[flags&unix.O_ACCMODE]}
+	for _, f := range []struct {
+		bit  uint32
+		name string
+	}{
+		{unix.O_CREAT, "O_CREAT"},
+		{unix.O_EXCL, "O_EXCL"},
+		{unix.O_TRUNC, "O_TRUNC"},
+		{unix.O_APPEND, "O_APPEND"},
+		{unix.O_DIRECTORY, "O_DIRECTORY"},
+		{unix.O_NOFOLLOW, "O_NOFOLLOW"},
+		{unix.O_PATH, "O_PATH"},
+	} {
+		if flags&f.bit != 0 {
+			names = append(names, f.name)
+		}
+	}
+	return strings.Join(names, "|")
+}
