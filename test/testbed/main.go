@@ -24,7 +24,7 @@ func main() {
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().String("cache", ".cache/testbed", "folder for downloads and images")
-	root.AddCommand(vmCommand())
+	root.AddCommand(vmCommand(), kubeCommand(), upCommand(), downCommand(), demoCommand())
 	os.Exit(status(root.ExecuteContext(ctx)))
 }
 

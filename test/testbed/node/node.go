@@ -8,6 +8,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/test/testbed/cluster"
@@ -27,7 +28,10 @@ type Spec struct {
 	CPUs, MemoryMiB   int
 }
 
-// Peers of a node, by index: all other nodes of a fleet of that size.
+// BPFLSM says whether the kernel is told to have BPF among its LSMs.
+func (s Spec) BPFLSM() bool { return slices.Contains(strings.Split(s.LSM, ","), "bpf") }
+
+// peers of a node, by index: all other nodes of a fleet of that size.
 func (s Spec) peers(fleet int) []int {
 	var out []int
 	for i := 1; i <= fleet; i++ {
