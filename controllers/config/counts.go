@@ -22,10 +22,6 @@ const (
 	maxFailingMessage = 512
 )
 
-func isLinux(n *corev1.Node) bool {
-	return cmp.Or(n.Status.NodeInfo.OperatingSystem, n.Labels[corev1.LabelOSStable]) == string(corev1.Linux)
-}
-
 // isDetected says whether the facts are of the node's present boot, kernel, runtime and image.
 func (s *scope) isDetected(n *corev1.Node) bool {
 	kan := s.kans[n.Name]
@@ -47,7 +43,7 @@ func (s *scope) count() v1.NodeCounts {
 	c := v1.NodeCounts{Total: int32(len(s.nodes))}
 	for i := range s.nodes {
 		n := &s.nodes[i]
-		if !isLinux(n) {
+		if !IsLinux(n) {
 			c.Unsupported++
 			continue
 		}
@@ -70,7 +66,7 @@ func (s *scope) failing() []v1.FailingNode {
 	var out []v1.FailingNode
 	for i := range s.nodes {
 		n := &s.nodes[i]
-		if !isLinux(n) || s.isEnforcing(n) {
+		if !IsLinux(n) || s.isEnforcing(n) {
 			continue
 		}
 		why := conditions.Verdict{Reason: v1.ReasonProbePending, Message: "the node was not looked at yet"}
@@ -107,7 +103,7 @@ func (s *scope) detected() conditions.Verdict {
 	linux, done, failed, first := 0, 0, 0, ""
 	for i := range s.nodes {
 		n := &s.nodes[i]
-		if !isLinux(n) {
+		if !IsLinux(n) {
 			continue
 		}
 		linux++

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
@@ -36,4 +37,9 @@ func FindInForce(ctx context.Context, r client.Reader) (*v1.KubeArmorConfig, err
 		return nil, fmt.Errorf("list KubeArmorConfigs: %w", err)
 	}
 	return InForce(list.Items), nil
+}
+
+// IsLinux goes by what the kubelet reports, and by the label of a node whose kubelet has not reported yet.
+func IsLinux(node *corev1.Node) bool {
+	return cmp.Or(node.Status.NodeInfo.OperatingSystem, node.Labels[corev1.LabelOSStable]) == string(corev1.Linux)
 }

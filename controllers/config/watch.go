@@ -73,4 +73,3 @@ func kanChanged(e event.UpdateEvent) bool {
 	return !okWas || !okIs || was.Generation != is.Generation || was.Status.Enforcer != is.Status.Enforcer ||
 		!equality.Semantic.DeepEqual(was.Status.Conditions, is.Status.Conditions)
 }
-

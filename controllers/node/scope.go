@@ -77,7 +77,7 @@ func (r *Reconciler) gather(ctx context.Context, name string) (*scope, error) {
 	if inForce != nil {
 		s.settings = render.SettingsOf(inForce.Spec, r.Defaults)
 		s.managed = inForce.DeletionTimestamp == nil && s.node != nil && s.node.DeletionTimestamp == nil &&
-			IsLinux(s.node) && s.settings.Admits(s.node.Labels)
+			config.IsLinux(s.node) && s.settings.Admits(s.node.Labels)
 	}
 	s.kan = s.before.DeepCopy()
 	if s.managed {
@@ -123,15 +123,6 @@ func (r *Reconciler) agentOn(ctx context.Context, name string) (*corev1.Pod, err
 func own(kan *v1.KubeArmorNode, node *corev1.Node) {
 	metav1.SetMetaDataLabel(&kan.ObjectMeta, v1.LabelManagedBy, v1.ManagedBy)
 	kan.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: node.Name, UID: node.UID}}
-}
-
-// IsLinux goes by what the kubelet reports, and by the label of a node whose kubelet has not reported yet.
-func IsLinux(node *corev1.Node) bool {
-	os := node.Status.NodeInfo.OperatingSystem
-	if os == "" {
-		os = node.Labels[corev1.LabelOSStable]
-	}
-	return os == string(corev1.Linux)
 }
 
 func isReady(node *corev1.Node) bool {
