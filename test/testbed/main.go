@@ -48,6 +48,10 @@ func status(err error) int {
 	if err == nil {
 		return 0
 	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(os.Stderr, "testbed: interrupted")
+		return 130
+	}
 	var exit *exitError
 	if errors.As(err, &exit) {
 		if exit.err != nil {

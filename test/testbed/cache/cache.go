@@ -34,7 +34,30 @@ func Open(dir string, log *progress.Log) (*Cache, error) {
 			return nil, fmt.Errorf("make cache folder: %w", err)
 		}
 	}
-	return &Cache{dir: abs, Log: log}, nil
+	c := &Cache{dir: abs, Log: log}
+	return c, c.sweep()
+}
+
+// sweep removes the temporary folders of processes that were killed. One that lives holds the lock of its folders.
+func (c *Cache) sweep() error {
+	left, err := os.ReadDir(c.Path("tmp"))
+	if err != nil {
+		return fmt.Errorf("sweep cache folder: %w", err)
+	}
+	for _, entry := range left {
+		folder := c.Path("tmp", entry.Name())
+		// A folder that was made just now may not be locked yet.
+		if info, err := entry.Info(); err != nil || time.Since(info.ModTime()) < time.Minute {
+			continue
+		}
+		if file, err := os.Open(folder); err == nil {
+			if unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+				_ = os.RemoveAll(folder)
+			}
+			file.Close()
+		}
+	}
+	return nil
 }
 
 // Path of something inside the cache.
@@ -44,7 +67,16 @@ func (c *Cache) Path(elem ...string) string {
 
 // TempDir makes a folder on the cache's filesystem. The caller removes it.
 func (c *Cache) TempDir() (string, error) {
-	return os.MkdirTemp(c.Path("tmp"), "")
+	dir, err := os.MkdirTemp(c.Path("tmp"), "")
+	if err != nil {
+		return "", err
+	}
+	// The lock ends with the process, and so says for how long the folder is in use.
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", fmt.Errorf("open %s: %w", dir, err)
+	}
+	return dir, unix.Flock(fd, unix.LOCK_EX)
 }
 
 // Entry returns the folder called name, and calls build to fill it if it does not exist yet. While one process builds an

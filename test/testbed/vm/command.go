@@ -49,6 +49,12 @@ type Command struct {
 
 // Run boots the machine, runs the command, and returns its exit status. An error means that the machine failed.
 func (c Command) Run(ctx context.Context) (int, error) {
+	if strings.TrimSpace(c.Line) == "" {
+		return FailedExit, errors.New("no command to run")
+	}
+	if err := checkLSM(c.LSM); err != nil {
+		return FailedExit, err
+	}
 	if c.Timeout == 0 {
 		c.Timeout = 10 * time.Minute
 	}

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,15 +27,11 @@ type Machine struct {
 	Initrd string
 	// Disks are ext4 images; the first becomes the root filesystem. What the machine writes to them is lost with the machine.
 	Disks []string
-	// Tap is a network interface of the host (inside NetNS) that becomes the machine's network card, with address MAC.
-	Tap, MAC string
 	// Append holds more words for the kernel's command line, such as init=/sbin/init.
 	Append []string
 	// Console receives what the kernel and init print. Nil drops it.
 	Console io.Writer
-	// NetNS is the network namespace that QEMU runs in: a name that ip netns knows, or a path.
-	NetNS string
-	// KVM uses the host's virtualization. See Accelerator.
+	// KVM uses the host's virtualization. See Accelerated.
 	KVM bool
 	// Ports are virtio-serial ports that the machine writes to, by name.
 	Ports map[string]io.Writer
@@ -51,11 +47,12 @@ func (m Machine) binary() string {
 
 // cmdline is the kernel's command line. A panic reboots at once, which ends a machine that may not reboot.
 func (m Machine) cmdline() string {
-	console := "ttyS0"
+	// Emulated by a busy host, the timer may be too late for the kernel's check of it, which then panics.
+	words := []string{"console=ttyS0", "no_timer_check"}
 	if m.Kernel.Arch == "arm64" {
-		console = "ttyAMA0"
+		words = []string{"console=ttyAMA0"}
 	}
-	words := []string{"console=" + console, "quiet", "panic=-1"}
+	words = append(words, "quiet", "panic=-1")
 	if m.LSM != "" {
 		words = append(words, "lsm="+m.LSM)
 	}
@@ -68,7 +65,7 @@ func (m Machine) cmdline() string {
 	return strings.Join(append(words, m.Append...), " ")
 }
 
-// arguments of QEMU. Files are the descriptors that it inherits: the QMP socket, then one pipe for each port.
+// arguments of QEMU, which inherits one pipe for each port.
 func (m Machine) arguments(ports []string) []string {
 	args := []string{
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
@@ -78,7 +75,6 @@ func (m Machine) arguments(ports []string) []string {
 		"-initrd", m.Initrd,
 		"-append", m.cmdline(),
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
-		"-chardev", fmt.Sprintf("socket,id=qmp,fd=%d", firstFD), "-mon", "chardev=qmp,mode=control",
 		"-device", "virtio-rng-pci",
 	}
 	args = append(args, m.platform()...)
@@ -86,10 +82,6 @@ func (m Machine) arguments(ports []string) []string {
 	for i, disk := range m.Disks {
 		args = append(args, "-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,snapshot=on,file=%s", i, escape(disk)),
 			"-device", fmt.Sprintf("virtio-blk-pci,drive=disk%d", i))
-	}
-	if m.Tap != "" {
-		args = append(args, "-netdev", "tap,id=net,script=no,downscript=no,ifname="+escape(m.Tap),
-			"-device", "virtio-net-pci,netdev=net,romfile=,mac="+m.MAC)
 	}
 	return args
 }
@@ -122,7 +114,7 @@ func portArguments(ports []string) []string {
 	}
 	args := []string{"-device", "virtio-serial-pci"}
 	for i, name := range ports {
-		fd := firstFD + 1 + i
+		fd := firstFD + i
 		args = append(args,
 			"-chardev", fmt.Sprintf("file,id=port%d,path=/dev/fd/%d", i, fd),
 			"-device", fmt.Sprintf("virtserialport,chardev=port%d,nr=%d,name=%s", i, i+1, name))
@@ -143,16 +135,19 @@ func (m Machine) check() error {
 	if m.memory() < 128 {
 		return fmt.Errorf("machine %s: %d MiB of memory: a machine needs 128 or more", m.Name, m.memory())
 	}
-	if (m.Tap == "") != (m.MAC == "") {
-		return fmt.Errorf("machine %s: Tap and MAC go together", m.Name)
-	}
-	return nil
+	return checkLSM(m.LSM)
 }
 
-// netnsPath of a name or a path.
-func netnsPath(name string) string {
-	if strings.Contains(name, "/") {
-		return name
+// checkLSM finds misspelt names, which the kernel ignores without a word. A name that only some kernels know is fine.
+func checkLSM(list string) error {
+	known := []string{
+		"apparmor", "bpf", "capability", "evm", "ima", "integrity", "ipe", "landlock", "loadpin", "lockdown",
+		"safesetid", "selinux", "smack", "tomoyo", "yama",
 	}
-	return filepath.Join("/run/netns", name)
+	for name := range strings.SplitSeq(list, ",") {
+		if list != "" && !slices.Contains(known, name) {
+			return fmt.Errorf("unknown LSM %q in %q: use names of %s, with commas between them", name, list, strings.Join(known, ", "))
+		}
+	}
+	return nil
 }

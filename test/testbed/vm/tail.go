@@ -15,7 +15,7 @@ type tail struct {
 	last []byte
 }
 
-// tailSize holds a kernel's oops.
+// tailSize holds more than the lines that are shown.
 const tailSize = 6 << 10
 
 func newTail(next io.Writer) *tail {
@@ -37,10 +37,11 @@ func (t *tail) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// String is the end of what was written, without the terminal's carriage returns.
+// String is the last lines, without the terminal's carriage returns.
 func (t *tail) String() string {
+	const lines = 20
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	last := t.last[max(0, len(t.last)-tailSize):]
-	return strings.TrimSpace(strings.ReplaceAll(string(last), "\r", ""))
+	all := strings.Split(strings.TrimSpace(strings.ReplaceAll(string(t.last), "\r", "")), "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
 }

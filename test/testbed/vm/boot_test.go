@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubearmor/kubearmor-operator/test/testbed/cache"
+	"github.com/kubearmor/kubearmor-operator/test/testbed/host"
+	"github.com/kubearmor/kubearmor-operator/test/testbed/progress"
+)
+
+type ending struct {
+	code           int
+	stdout, stderr string
+}
+
+// boot runs a command in a real machine, with the downloads that the project's other commands share.
+func boot(t *testing.T, c Command) (ending, error) {
+	t.Helper()
+	if err := host.Require("qemu-system-x86_64", "apt-get", "depmod"); err != nil {
+		t.Skip("no machine can boot: ", err)
+	}
+	store, err := cache.Open("../../../.cache/testbed", progress.New(os.Stderr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	c.Cache, c.Stdout, c.Stderr, c.Console = store, &stdout, &stderr, os.Stderr
+	if c.KernelVersion == "" {
+		c.KernelVersion, c.Arch = "6.12", "amd64"
+	}
+	code, err := c.Run(t.Context())
+	return ending{code, stdout.String(), stderr.String()}, err
+}
+
+func TestACommandsOutputAndStatusComeOutWhole(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(folder, "deep/er"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "deep/er/script"), []byte("#!/bin/sh\necho from the script >&2\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("er/script", filepath.Join(folder, "deep/link")); err != nil {
+		t.Fatal(err)
+	}
+	line := folder + `/deep/link; printf 'a\000\r\n\377'; cat /sys/kernel/security/lsm; (sleep 1000) & exit 7`
+	got, err := boot(t, Command{Line: line, Files: []string{folder}, LSM: "landlock,yama,bpf"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The kernel adds the LSMs that cannot be switched off.
+	head, list, _ := strings.Cut(got.stdout, "\xff")
+	if got.code != 7 || head != "a\x00\r\n" || !strings.Contains(list, "landlock,yama,bpf") || got.stderr != "from the script\n" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestADebianMachineHasItsToolsAndModules(t *testing.T) {
+	if err := host.Require("mmdebstrap", "mke2fs"); err != nil {
+		t.Skip("no userland can be made: ", err)
+	}
+	if os.Geteuid() != 0 {
+		t.Skip("no userland can be made: it takes root")
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("content"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	line := `. /etc/os-release && echo $ID && modprobe overlay && grep -o overlay /proc/filesystems && cat ` + file
+	got, err := boot(t, Command{Line: line, Files: []string{file}, Debian: true})
+	if err != nil || got.code != 0 || got.stdout != "debian\noverlay\ncontent" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+func TestAMachineThatFailsSaysHow(t *testing.T) {
+	for _, test := range []struct {
+		name, line, want string
+		timeout          time.Duration
+	}{
+		{"a panic", "echo c >/proc/sysrq-trigger; sleep 100", "kernel panicked", 5 * time.Minute},
+		{"an early power-off", "poweroff -f; sleep 100", "went off", 5 * time.Minute},
+		{"the time limit", "sleep 1000", "time limit of 30s", 30 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := boot(t, Command{Line: test.line, Timeout: test.timeout})
+			if err == nil || !strings.Contains(err.Error(), test.want) || got.code != FailedExit {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+func TestBadInputIsNamed(t *testing.T) {
+	store, err := cache.Open(t.TempDir(), progress.New(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		command Command
+		want    string
+	}{
+		{Command{Line: " "}, "no command"},
+		{Command{Line: "true", KernelVersion: "6.6", Arch: "amd64"}, `unknown kernel "6.6"`},
+		{Command{Line: "true", LSM: "bfp"}, `unknown LSM "bfp"`},
+		{Command{Line: "true", KernelVersion: "6.1", Arch: "s390x"}, `unknown architecture "s390x"`},
+	} {
+		test.command.Cache = store
+		if _, err := test.command.Run(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("want %q, got %v", test.want, err)
+		}
+	}
+}

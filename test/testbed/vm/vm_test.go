@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vm
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubearmor/kubearmor-operator/test/testbed/kernel"
+)
+
+func TestShellLineGivesTheShellTheSameArguments(t *testing.T) {
+	for _, args := range [][]string{
+		{"echo", "a b", "c"},
+		{"it's", `"double"`, "$HOME", "`id`", "*", ""},
+		{"line\nbreak", `back\slash`, "'", "''"},
+	} {
+		line := ShellLine(append([]string{"printf", `%s\0`}, args...))
+		got, err := exec.Command("sh", "-c", line).Output()
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if diff := cmp.Diff(args, strings.Split(strings.TrimSuffix(string(got), "\x00"), "\x00")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", line, diff)
+		}
+	}
+	if line := ShellLine([]string{"a | b > c"}); line != "a | b > c" {
+		t.Errorf("a single argument is a line of shell and became %q", line)
+	}
+}
+
+func TestCmdline(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		machine Machine
+		want    string
+	}{
+		{
+			"without an LSM list the kernel chooses",
+			Machine{Kernel: kernel.Kernel{Arch: "amd64"}},
+			"console=ttyS0 no_timer_check quiet panic=-1",
+		},
+		{
+			"arm64 has another console, a disk becomes the root, more words come last",
+			Machine{Name: "n", Kernel: kernel.Kernel{Arch: "arm64"}, LSM: "yama,bpf", Disks: []string{"d"}, Append: []string{"init=/x"}},
+			"console=ttyAMA0 quiet panic=-1 lsm=yama,bpf root=/dev/vda testbed.hostname=n init=/x",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, test.machine.cmdline()); diff != "" {
+				t.Errorf("command line (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCheckLSM(t *testing.T) {
+	for list, good := range map[string]bool{
+		"":                         true,
+		"bpf":                      true,
+		"landlock,yama,selinux":    true,
+		"bfp":                      false,
+		"yama, bpf":                false,
+		"yama,":                    false,
+		"bpf init=/bin/sh":         false,
+		"lockdown,capability,yama": true,
+	} {
+		if err := checkLSM(list); (err == nil) != good {
+			t.Errorf("%q: %v", list, err)
+		}
+	}
+}
+
+func TestStatusIsReadInAnyPieces(t *testing.T) {
+	for size := 1; size < 20; size++ {
+		s := newStatus()
+		for piece := range strings.SplitSeq(pieces("start\nexit 17\n", size), "|") {
+			if _, err := s.Write([]byte(piece)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if code, ok := s.code(); !ok || code != 17 || !s.booted() {
+			t.Errorf("pieces of %d bytes: exit %d, ended %v, booted %v", size, code, ok, s.booted())
+		}
+	}
+	s := newStatus()
+	if _, err := s.Write([]byte("start\nexit 1")); err != nil {
+		t.Fatal(err)
+	}
+	if code, ok := s.code(); ok {
+		t.Errorf("half a line was taken for exit status %d", code)
+	}
+}
+
+func pieces(text string, size int) string {
+	var out []string
+	for len(text) > size {
+		out, text = append(out, text[:size]), text[size:]
+	}
+	return strings.Join(append(out, text), "|")
+}
+
+func TestTailKeepsTheLastLines(t *testing.T) {
+	console := newTail(nil)
+	for range 3000 {
+		if _, err := console.Write([]byte("old line\r\n")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := console.Write([]byte("Kernel panic\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	got := console.String()
+	if !strings.HasSuffix(got, "old line\nKernel panic") || strings.Count(got, "\n") != 19 || len(console.last) > 2*tailSize {
+		t.Errorf("kept %d bytes, shows %q", len(console.last), got)
+	}
+}
