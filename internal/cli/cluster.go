@@ -49,7 +49,7 @@ func (f *clusterFlags) connect() (nodeLister, error) {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
 	scheme := runtime.NewScheme()
-	if err := v1.AddToScheme(scheme); err != nil {
+	if err = v1.AddToScheme(scheme); err != nil {
 		return nil, fmt.Errorf("register kinds: %w", err)
 	}
 	config.Timeout = requestTimeout

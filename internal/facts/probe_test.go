@@ -37,7 +37,8 @@ func TestCanaryFacts(t *testing.T) {
 		},
 		{"a wrapped error is found", errors.Join(errors.New("x"), attach), all, no(v1.ReasonAttachRefused, "attach lsm/file_open: create raw tracepoint: not supported")},
 		{
-			"without bpf in the list that is the reason, and the outcome its cause", unseen, []string{"capability"},
+			"without bpf in the list that is the reason, and the outcome its cause", unseen,
+			[]string{"capability"},
 			no(v1.ReasonLSMInactive, "bpf is not among the active LSMs; canary: DenialNotSeen: open was allowed"),
 		},
 		{"without a list the outcome is the reason", unseen, nil, no(v1.ReasonDenialNotSeen, "open was allowed")},

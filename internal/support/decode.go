@@ -17,13 +17,13 @@ import (
 // without an error has only known enums, bounded lengths and harmless characters. On an error the reason is
 // FactsUnreadable or FactsSchemaUnknown.
 func DecodeFacts(b []byte) (facts *v1.NodeFacts, reason string, err error) {
-	if err := readable(b); err != nil {
+	if err = readable(b); err != nil {
 		return nil, v1.ReasonFactsUnreadable, err
 	}
 	var head struct {
 		SchemaVersion *int32 `json:"schemaVersion"`
 	}
-	if err := json.Unmarshal(b, &head); err != nil {
+	if err = json.Unmarshal(b, &head); err != nil {
 		return nil, v1.ReasonFactsUnreadable, fmt.Errorf("facts: not the JSON of a probe, or cut short: %w; the probe's log says more", err)
 	}
 	if head.SchemaVersion == nil {
@@ -37,7 +37,7 @@ func DecodeFacts(b []byte) (facts *v1.NodeFacts, reason string, err error) {
 	if err != nil {
 		return nil, v1.ReasonFactsUnreadable, err
 	}
-	if err := validate(facts); err != nil {
+	if err = validate(facts); err != nil {
 		return nil, v1.ReasonFactsUnreadable, fmt.Errorf("facts: %w", err)
 	}
 	return facts, "", nil

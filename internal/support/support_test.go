@@ -79,7 +79,8 @@ func TestDecide(t *testing.T) {
 			capable(failed(v1.ReasonNoBTF, ""), func(f *v1.NodeFacts) {
 				f.Kernel, f.BTF = "4.18.0-553.el8.x86_64", v1.Fact{State: v1.FactNo, Reason: v1.ReasonNoBTF}
 			}),
-			v1.EnforcerNone, v1.ReasonKernelTooOld, []string{"4.18.0-553.el8.x86_64", "upgrade"},
+			v1.EnforcerNone, v1.ReasonKernelTooOld,
+			[]string{"4.18.0-553.el8.x86_64", "upgrade"},
 		},
 		{
 			"an old kernel whose vendor backported BPF-LSM is believed when it denies",
@@ -88,29 +89,35 @@ func TestDecide(t *testing.T) {
 		{
 			"a kernel without BTF is told how to get it",
 			capable(failed(v1.ReasonNoBTF, ""), func(f *v1.NodeFacts) { f.BTF = v1.Fact{State: v1.FactNo} }),
-			v1.EnforcerNone, v1.ReasonNoBTF, []string{"CONFIG_DEBUG_INFO_BTF=y"},
+			v1.EnforcerNone, v1.ReasonNoBTF,
+			[]string{"CONFIG_DEBUG_INFO_BTF=y"},
 		},
 		{
 			"cgroup v1 is refused even where the canary was denied", capable(func(f *v1.NodeFacts) { f.CgroupVersion = 1 }),
-			v1.EnforcerNone, v1.ReasonCgroupV1, []string{"unified_cgroup_hierarchy=1"},
+			v1.EnforcerNone, v1.ReasonCgroupV1,
+			[]string{"unified_cgroup_hierarchy=1"},
 		},
 		{
 			"a missing bpffs is refused even where the canary was denied",
 			capable(func(f *v1.NodeFacts) { f.BPFFS = v1.Fact{State: v1.FactNo, Reason: v1.ReasonNoBPFFS} }),
-			v1.EnforcerNone, v1.ReasonNoBPFFS, []string{"mount -t bpf bpf /sys/fs/bpf"},
+			v1.EnforcerNone, v1.ReasonNoBPFFS,
+			[]string{"mount -t bpf bpf /sys/fs/bpf"},
 		},
 		{
 			"a verifier's refusal is passed on", capable(failed(v1.ReasonVerifierRejected, "R1 invalid mem access")),
-			v1.EnforcerNone, v1.ReasonVerifierRejected, []string{"R1 invalid mem access"},
+			v1.EnforcerNone, v1.ReasonVerifierRejected,
+			[]string{"R1 invalid mem access"},
 		},
 		{
 			"want of privilege is not called inability",
 			capable(func(f *v1.NodeFacts) { f.BPFLSM = v1.Fact{State: v1.FactUnknown, Reason: v1.ReasonPermissionDenied} }),
-			v1.EnforcerNone, v1.ReasonPermissionDenied, []string{"as root"},
+			v1.EnforcerNone, v1.ReasonPermissionDenied,
+			[]string{"as root"},
 		},
 		{
 			"an unknown outcome without a reason still gets one", capable(func(f *v1.NodeFacts) { f.BPFLSM = v1.Fact{State: v1.FactUnknown} }),
-			v1.EnforcerNone, v1.ReasonCanaryFailed, []string{"not known"},
+			v1.EnforcerNone, v1.ReasonCanaryFailed,
+			[]string{"not known"},
 		},
 		{
 			"enforcing SELinux is mentioned", capable(attach, func(f *v1.NodeFacts) {
