@@ -30,7 +30,9 @@ const (
 )
 
 func testRefusals(t *testing.T, srv *server) {
-	for _, cases := range [][]refusal{ruleRefusals(), sectionRefusals(), selectorRefusals(), configRefusals()} {
+	for _, cases := range [][]refusal{
+		pathRefusals(), matchRefusals(), sectionRefusals(), auditRefusals(), selectorRefusals(), configRefusals(),
+	} {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) { c.check(t, srv) })
 		}
@@ -74,7 +76,7 @@ func object(t *testing.T, kind, name, spec string) *unstructured.Unstructured {
 	return u
 }
 
-func ruleRefusals() []refusal {
+func pathRefusals() []refusal {
 	return []refusal{
 		{
 			"a path without a leading slash", ksp, `process: {matchPaths: [{path: usr/bin/curl}]}`,
@@ -100,6 +102,11 @@ func ruleRefusals() []refusal {
 			"a directory without a leading slash", csp, `process: {matchDirectories: [{dir: etc/}]}`,
 			[]string{"spec.process.matchDirectories[0].dir", `a directory must start with "/"`},
 		},
+	}
+}
+
+func matchRefusals() []refusal {
+	return []refusal{
 		{
 			"a source that is no path", ksp, `process: {matchPaths: [{path: /a, fromSource: [{path: bash}]}]}`,
 			[]string{"spec.process.matchPaths[0].fromSource[0].path", `a path must start with "/"`},
@@ -169,6 +176,11 @@ func sectionRefusals() []refusal {
 			"a capability in the kernel's spelling", hsp, `capabilities: {matchCapabilities: [{capability: CAP_NET_RAW}]}`,
 			[]string{"spec.capabilities.matchCapabilities[0].capability", "in lower case and without CAP_, for instance net_raw"},
 		},
+	}
+}
+
+func auditRefusals() []refusal {
+	return []refusal{
 		{
 			"a blocked syscall", ksp, `syscalls: {matchSyscalls: [{syscall: [unlink], action: Block}]}`,
 			[]string{"spec.syscalls.matchSyscalls[0].action", "syscalls can only be audited; leave action out here or set it to Audit"},
