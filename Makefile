@@ -82,6 +82,7 @@ generate: ## Regenerate deepcopy, CRDs, the eBPF objects and reference pages
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) controller-gen crd:generateEmbeddedObjectMeta=false paths=./api/... output:crd:dir=config/crd/bases
 	go generate ./bpf/... ./docs/...
+	go run ./hack/conditions
 
 .PHONY: verify
 verify: ## Fail when a generated file, the format or go.mod is not what it should be
