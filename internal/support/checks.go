@@ -71,27 +71,11 @@ func denialWasSeen(f v1.NodeFacts) (reason, message string) {
 	if reason == "" {
 		reason = v1.ReasonCanaryFailed
 	}
-	return reason, outcome(f) + said(f.BPFLSM.Cause) + "; " + remedy(f)
-}
-
-// outcome says what became of the canary.
-func outcome(f v1.NodeFacts) string {
-	switch f.BPFLSM.Reason {
-	case v1.ReasonVerifierRejected:
-		return fmt.Sprintf("the verifier of kernel %s refused a program of the core", f.Kernel)
-	case v1.ReasonAttachRefused:
-		return fmt.Sprintf("kernel %s on %s loads LSM programs and refuses to attach them", f.Kernel, f.Arch)
-	case v1.ReasonDenialNotSeen:
-		return "the core is attached and the canary operation was not denied"
-	case v1.ReasonPermissionDenied:
-		return "the kernel refused the probe for want of privilege"
-	case v1.ReasonTimedOut:
-		return "the BPF-LSM canary did not end in time"
-	}
+	does := "BPF-LSM does not work"
 	if f.BPFLSM.State == v1.FactUnknown {
-		return "it is not known whether BPF-LSM works here"
+		does = "it is not known whether BPF-LSM works"
 	}
-	return "BPF-LSM does not work here"
+	return reason, fmt.Sprintf("%s with kernel %s on %s%s; %s", does, f.Kernel, f.Arch, said(f.BPFLSM.Cause), remedy(f))
 }
 
 // remedy says what a person can do about the canary's outcome.
