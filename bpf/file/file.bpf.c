@@ -8,7 +8,8 @@
  * Maps:   bindings, rules, slots, counters, denials, audits: shared with the other programs
  * Kernel: 5.10 and later; LSM attachment needs 6.4 on arm64, the kprobe does not
  */
-#include "core/core.h"
+#include "core/base.h"
+#include "core/judge.h"
 
 static __always_inline int file_check(struct file *file, bool enforce)
 {

@@ -75,24 +75,24 @@ type FileRuleValue struct {
 type FileScratch struct {
 	_          structs.HostLayout
 	Users      uint32
-	_          [4]byte
-	Dentry     uint64
-	Mount      uint64
-	MountRoot  uint64
 	Start      uint32
 	Components uint32
 	Status     uint32
 	Kind       uint32
-	Inode      uint64
 	Magic      uint32
+	Inode      uint64
+	Dentry     uint64
+	Mount      uint64
+	MountRoot  uint64
+	Binding    FileBinding
+	Domain     uint32
 	Depth      uint32
 	Offset     uint32
 	Words      uint32
-	Domain     uint32
-	Action     uint32
-	Rule       uint64
 	Hash       [4]uint64
-	Binding    FileBinding
+	Rule       uint64
+	Action     uint32
+	Pad        uint32
 	Lengths    [2048]uint8
 	Path       [4360]uint8
 	Event      FileEvent

@@ -3,12 +3,20 @@
 package sensor
 
 import (
+	"errors"
+	"strings"
 	"testing"
+
+	"github.com/cilium/ebpf"
 )
 
 func TestLoadProbe(t *testing.T) {
 	c, err := Open(t.Context(), Options{Mode: ModeEnforce})
 	if err != nil {
+		var v *ebpf.VerifierError
+		if errors.As(err, &v) {
+			t.Logf("%s", strings.Join(v.Log[max(0, len(v.Log)-40):], "\n"))
+		}
 		t.Fatal(err)
 	}
 	s, err := c.Stats()

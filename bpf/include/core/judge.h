@@ -18,6 +18,8 @@ struct request {
 
 static __always_inline void judge_header(struct event *e, const struct request *r, const struct binding *b, u64 cgroup)
 {
+	struct file *file = r->file;
+
 	__builtin_memset(e, 0, sizeof(*e));
 	e->time = bpf_ktime_get_boot_ns();
 	e->profile = b->profile;
@@ -25,8 +27,8 @@ static __always_inline void judge_header(struct event *e, const struct request *
 	e->cgroup = cgroup;
 	e->domain = r->domain;
 	e->operation = r->operation;
-	e->flags = BPF_CORE_READ(r->file, f_flags);
-	e->mode = BPF_CORE_READ(r->file, f_mode);
+	e->flags = BPF_CORE_READ(file, f_flags);
+	e->mode = BPF_CORE_READ(file, f_mode);
 }
 
 /* Without a resolved path, a profile that blocks anything blocks this: it might be what it blocks. */
@@ -82,6 +84,7 @@ static __always_inline void judge_path(struct scratch *s, u32 slot, const struct
 
 static __always_inline int judge(const struct request *r)
 {
+	struct file *file = r->file;
 	struct binding *b;
 	struct scratch *s;
 	u64 cgroup = 0;
@@ -90,7 +93,7 @@ static __always_inline int judge(const struct request *r)
 	b = binding_of_current(&cgroup);
 	if (!b || !(b->flags & BINDING_RULES(r->domain)))
 		return 0;
-	if (fix_opened_by_kernel(BPF_CORE_READ(r->file, f_mode)))
+	if (fix_opened_by_kernel(BPF_CORE_READ(file, f_mode)))
 		return 0;
 	slot = scratch_take();
 	s = scratch_at(slot);

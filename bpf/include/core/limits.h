@@ -11,6 +11,8 @@
 #define NAME_BYTES 255
 /* Mounts that may lie on top of each other on the way up, besides the components. */
 #define MOUNT_CROSSINGS 128
+/* A loop over a path is two nested ones, each verified once: its cost to the verifier is the sum, not the product. */
+#define LOOP_STEPS 64
 /* Levels of the cgroup hierarchy at which workloads are bound. */
 #define CGROUP_LEVELS 16
 /* Tasks that may be inside the core on one CPU at one time. */

@@ -52,31 +52,40 @@ static __always_inline void match_exact(struct scratch *s)
 	s->action = rule->action;
 }
 
-/* Hashes one component with the slash behind it. Words may reach over its end; what is over is cut off. */
-static __always_inline void match_hash(struct scratch *s, u32 bytes)
+/*
+ * Hashes one component with the slash behind it. Words may reach over its end; what is over is cut off. Global, like
+ * the functions below: the verifier sees it once, and not once for each state that its caller may be in.
+ */
+__noinline int match_hash(u32 slot, u32 bytes)
 {
-	u64 v[4] = { s->hash[0], s->hash[1], s->hash[2], s->hash[3] };
-	u32 offset = s->offset & (PATH_BYTES - 1);
+	struct scratch *s = scratch_at(slot);
+	u64 v[4];
+	u32 offset;
 
+	if (!s)
+		return MATCH_END;
+	v[0] = s->hash[0];
+	v[1] = s->hash[1];
+	v[2] = s->hash[2];
+	v[3] = s->hash[3];
+	offset = s->offset & (PATH_BYTES - 1);
 	for (u32 i = 0; i < (NAME_BYTES + 1) / 8; i++) {
-		u64 word;
-
-		if (i * 8 >= bytes)
+		if (i >= bytes / 8)
 			break;
-		word = *(u64 *)&s->path[offset + i * 8];
-		if (bytes - i * 8 < 8)
-			word &= (1ULL << ((bytes & 7) * 8)) - 1;
-		hash_word(v, word);
+		hash_word(v, *(u64 *)&s->path[offset + i * 8]);
 	}
+	if (bytes & 7)
+		hash_word(v, *(u64 *)&s->path[offset + (bytes & NAME_BYTES & ~7)] & ((1ULL << ((bytes & 7) * 8)) - 1));
 	s->hash[0] = v[0];
 	s->hash[1] = v[1];
 	s->hash[2] = v[2];
 	s->hash[3] = v[3];
 	s->offset += bytes;
 	s->words += (bytes + 7) / 8;
+	return MATCH_ON;
 }
 
-/* One component forward. Global, so that the verifier sees it once and not once for each component. */
+/* One component forward. */
 __noinline int match_step(u32 slot)
 {
 	struct scratch *s = scratch_at(slot);
@@ -94,8 +103,25 @@ __noinline int match_step(u32 slot)
 	if (s->binding.depths[domain] & (1ULL << (depth < 63 ? depth : 63)))
 		match_directory(s, left == 1);
 	length = s->lengths[(left - 1) & (PATH_COMPONENTS - 1)];
-	match_hash(s, left == 1 ? length : length + 1);
 	s->depth = depth + 1;
+	return match_hash(slot, left == 1 ? length : length + 1);
+}
+
+__noinline int match_steps(u32 slot)
+{
+	for (u32 i = 0; i < LOOP_STEPS; i++) {
+		if (match_step(slot))
+			return MATCH_END;
+	}
+	return MATCH_ON;
+}
+
+__noinline int match_forward(u32 slot)
+{
+	for (u32 i = 0; i <= PATH_COMPONENTS / LOOP_STEPS; i++) {
+		if (match_steps(slot))
+			return MATCH_END;
+	}
 	return MATCH_ON;
 }
 
@@ -114,10 +140,7 @@ static __always_inline void match(struct scratch *s, u32 slot)
 	s->offset = s->start + 1;
 	s->rule = 0;
 	s->action = ACTION_NONE;
-	for (u32 i = 0; i <= PATH_COMPONENTS; i++) {
-		if (match_step(slot))
-			return;
-	}
+	match_forward(slot);
 }
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 
 /*
- * Room for paths and events. Since 5.12 (031d6e02ddbb) LSM programs run with migration disabled and preemption not, so two tasks may be
- * inside the core on one CPU: each takes a slot of that CPU of its own.
+ * Room for paths and events. Since 5.12 (031d6e02ddbb) LSM programs run with migration disabled and preemption not, so
+ * two tasks may be inside the core on one CPU: each takes a slot of that CPU of its own.
  */
 #ifndef CORE_SCRATCH_H
 #define CORE_SCRATCH_H
@@ -14,28 +14,29 @@
 struct scratch {
 	u32 users;
 
-	/* The walk up (walk.h): where it stands. */
-	u64 dentry;
-	u64 mount;
-	u64 mount_root;
-
 	/* The path (path.h), written from its end: its bytes are path[start] to path[PATH_BYTES - 1]. */
 	u32 start;
 	u32 components;
 	u32 status;
 	u32 kind;
-	u64 inode;
 	u32 magic;
+	u64 inode;
 
-	/* The comparison with the rules (match.h). */
+	/* The walk up (walk.h): where it stands. */
+	u64 dentry;
+	u64 mount;
+	u64 mount_root;
+
+	/* The comparison with the rules (match.h): what to compare with, and where it stands. */
+	struct binding binding;
+	u32 domain;
 	u32 depth;
 	u32 offset;
 	u32 words;
-	u32 domain;
-	u32 action;
-	u64 rule;
 	u64 hash[4];
-	struct binding binding;
+	u64 rule;
+	u32 action;
+	u32 pad;
 
 	/* Length of each component, the last one of the path first. */
 	u8 lengths[PATH_COMPONENTS];

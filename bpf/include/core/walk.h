@@ -37,7 +37,6 @@ static __always_inline int walk_top(struct scratch *s, struct mount *mount)
 /* At a dentry without a parent which is not its mount's root: an object of the kernel's own, or unreachable. */
 static __always_inline int walk_rootless(struct scratch *s, struct mount *mount, struct dentry *dentry)
 {
-	struct qstr name;
 	int err = 0;
 
 	if ((u64)BPF_CORE_READ(mount, mnt_ns) != MNT_NS_INTERNAL || s->components)
@@ -47,7 +46,6 @@ static __always_inline int walk_rootless(struct scratch *s, struct mount *mount,
 	s->kind = PATH_OBJECT;
 	if (s->magic == TMPFS_MAGIC || s->magic == HUGETLBFS_MAGIC) {
 		s->kind = PATH_DELETED;
-		bpf_core_read(&name, sizeof(name), &dentry->d_name);
 		err = path_prepend(s, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len));
 	}
 	return walk_end(s, err);
@@ -84,6 +82,24 @@ __noinline int walk_step(u32 slot)
 	return WALK_ON;
 }
 
+__noinline int walk_steps(u32 slot)
+{
+	for (u32 i = 0; i < LOOP_STEPS; i++) {
+		if (walk_step(slot))
+			return WALK_END;
+	}
+	return WALK_ON;
+}
+
+__noinline int walk_up(u32 slot)
+{
+	for (u32 i = 0; i < (PATH_COMPONENTS + MOUNT_CROSSINGS) / LOOP_STEPS; i++) {
+		if (walk_steps(slot))
+			return WALK_END;
+	}
+	return WALK_ON;
+}
+
 /* Writes the file's path into the slot; s->status says whether it is whole. */
 static __always_inline void walk(struct scratch *s, u32 slot, struct file *file)
 {
@@ -97,10 +113,7 @@ static __always_inline void walk(struct scratch *s, u32 slot, struct file *file)
 	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry)
 		s->kind = PATH_DELETED;
 	s->status = PATH_TOO_MANY_MOUNTS;
-	for (u32 i = 0; i < PATH_COMPONENTS + MOUNT_CROSSINGS; i++) {
-		if (walk_step(slot))
-			return;
-	}
+	walk_up(slot);
 }
 
 #endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+
+/*
+ * Path assembly and matching alone, for tests and benchmarks at native speed: a socket filter is never attached, only
+ * run by BPF_PROG_TEST_RUN, which every kernel allows.
+ *
+ * Maps:   rules and slots; the test fills slot 0, and reads the result from it
+ * Kernel: 5.10 and later
+ */
+#include "core/base.h"
+#include "core/match.h"
+
+/* Prepends one name of the list in s->paths: its length in one byte, then its bytes. */
+__noinline int assemble_step(u32 slot, u32 at)
+{
+	struct scratch *s = scratch_at(slot);
+
+	if (!s || at >= sizeof(s->paths) - NAME_BYTES - 1)
+		return -1;
+	if (!s->paths[at])
+		return -1;
+	s->status = path_prepend(s, &s->paths[at + 1], s->paths[at]);
+	return s->status ? -1 : s->paths[at] + 1;
+}
+
+__noinline int assemble_steps(u32 slot, u32 at)
+{
+	int step;
+
+	for (u32 i = 0; i < LOOP_STEPS; i++) {
+		step = assemble_step(slot, at);
+		if (step < 0)
+			return -1;
+		at += step;
+	}
+	return at;
+}
+
+/* Assembles the path whose names are listed in slot 0, the last one first. */
+SEC("socket")
+int assemble(struct __sk_buff *skb)
+{
+	struct scratch *s = scratch_at(0);
+	int at = 0;
+
+	if (!s)
+		return 0;
+	path_begin(s);
+	for (u32 i = 0; i <= PATH_COMPONENTS / LOOP_STEPS; i++) {
+		at = assemble_steps(0, at);
+		if (at < 0)
+			return 0;
+	}
+	return 0;
+}
+
+/* Compares the path in slot 0 with the rules of the binding and domain that are there. */
+SEC("socket")
+int match_path(struct __sk_buff *skb)
+{
+	struct scratch *s = scratch_at(0);
+
+	if (s)
+		match(s, 0);
+	return 0;
+}
