@@ -170,8 +170,8 @@ func (c Command) failure(timed context.Context, running *Running, status *status
 		what = fmt.Sprintf("the command did not end within the time limit of %s", c.Timeout)
 	case timed.Err() != nil:
 		what = fmt.Sprintf("the machine did not boot within the time limit of %s", c.Timeout)
-	case strings.Contains(console, "Kernel panic"):
-		what = fmt.Sprintf("the machine's kernel panicked after %.1f s", took.Seconds())
+	case running.Panicked() != "":
+		what = fmt.Sprintf("the machine's kernel panicked after %.1f s (%s)", took.Seconds(), running.Panicked())
 	default:
 		what = fmt.Sprintf("the machine went off after %.1f s, before the command ended", took.Seconds())
 	}

@@ -93,6 +93,9 @@ func (r *Running) Done() <-chan struct{} { return r.done }
 // ConsoleTail is the end of what the machine printed on its console.
 func (r *Running) ConsoleTail() string { return r.console.String() }
 
+// Panicked is what the kernel said when it gave up, or empty.
+func (r *Running) Panicked() string { return r.console.panicked() }
+
 // Kill the machine, as a power cut does, and wait for its end.
 func (r *Running) Kill() {
 	_ = r.command.Process.Kill()

@@ -37,11 +37,26 @@ func (t *tail) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// String is the last lines, without the terminal's carriage returns.
-func (t *tail) String() string {
-	const lines = 20
+// lines without the terminal's carriage returns.
+func (t *tail) lines() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	all := strings.Split(strings.TrimSpace(strings.ReplaceAll(string(t.last), "\r", "")), "\n")
-	return strings.Join(all[max(0, len(all)-lines):], "\n")
+	return strings.Split(strings.TrimSpace(strings.ReplaceAll(string(t.last), "\r", "")), "\n")
+}
+
+// String is the last lines.
+func (t *tail) String() string {
+	const shown = 20
+	all := t.lines()
+	return strings.Join(all[max(0, len(all)-shown):], "\n")
+}
+
+// panicked is the line that says why the kernel gave up, or empty.
+func (t *tail) panicked() string {
+	for _, line := range t.lines() {
+		if _, cause, ok := strings.Cut(line, "Kernel panic - "); ok {
+			return cause
+		}
+	}
+	return ""
 }

@@ -110,11 +110,14 @@ func TestTailKeepsTheLastLines(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := console.Write([]byte("Kernel panic\r\n")); err != nil {
+	if _, err := console.Write([]byte("[ 1.0] Kernel panic - not syncing: VFS\r\nCPU: 0\r\n")); err != nil {
 		t.Fatal(err)
 	}
 	got := console.String()
-	if !strings.HasSuffix(got, "old line\nKernel panic") || strings.Count(got, "\n") != 19 || len(console.last) > 2*tailSize {
+	if !strings.HasSuffix(got, "old line\n[ 1.0] Kernel panic - not syncing: VFS\nCPU: 0") || strings.Count(got, "\n") != 19 || len(console.last) > 2*tailSize {
 		t.Errorf("kept %d bytes, shows %q", len(console.last), got)
+	}
+	if cause := console.panicked(); cause != "not syncing: VFS" {
+		t.Errorf("cause of the panic: %q", cause)
 	}
 }
