@@ -30,14 +30,13 @@ demo-down: bin/testbed ## Remove a fleet that KEEP=1 or an interrupted run left 
 	bin/testbed down
 
 .PHONY: test
-test: deps verify lint build kube ## Run every check and every test: unit, envtest, VMs, end to end
-	$(GOTESTSUM) -- -count=1 -timeout 60m -p 2 $(TESTFLAGS) ./...
+test: deps verify lint test-unit test-vm test-e2e ## Run every check and every test: static, unit, envtest, VMs, end to end
 
 ##@ Develop
 
 .PHONY: build
 build: bin/testbed ## Build the product's binaries for amd64 and arm64 into bin/
-	@for arch in $(ARCHES); do echo "build: bin/$$arch"; \
+	@for arch in $(ARCHES); do echo "build: bin/$$arch" >&2; \
 		GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o bin/$$arch/ ./cmd/...; done
 
 .PHONY: bin/testbed
@@ -60,8 +59,8 @@ test-e2e: build kube ## Run the end-to-end suite on a fleet of VMs
 vm: build ## Run CMD='...' in one VM: KERNEL= ARCH= LSM= ROOTFS=debian CPUS= MEMORY= FILES='...'
 	@bin/testbed vm $(if $(KERNEL),--kernel $(KERNEL)) $(if $(ARCH),--arch $(ARCH)) $(if $(LSM),--lsm $(LSM)) \
 		$(if $(ROOTFS),--rootfs $(ROOTFS)) $(if $(CPUS),--cpus $(CPUS)) $(if $(MEMORY),--memory $(MEMORY)) \
-		$(if $(FILES),--files '$(FILES)') -- "$$CMD"
-vm: export CMD := $(CMD)
+		$(if $(FILES),--files '$(FILES)') -- "$$COMMAND"
+vm: export COMMAND := $(value CMD)
 
 .PHONY: kube
 kube: bin/testbed ## Build the testbed's control plane and kubelets (cached)
