@@ -64,10 +64,19 @@ func (s Spec) writeIdentity(path string, c *cluster.Cluster, pause string) error
 		for name, content := range files {
 			archive.Add("late/node/"+name, 0o600, content)
 		}
-		init, err := guest.ReadFile("guest/init.sh")
-		archive.Add("late/node/init", 0o755, init)
-		return err
+		return addPrograms(archive)
 	})
+}
+
+func addPrograms(archive *rootfs.Archive) error {
+	for file, name := range map[string]string{"init.sh": "init", "bpf-objects": "bpf-objects"} {
+		program, err := guest.ReadFile("guest/" + file)
+		if err != nil {
+			return err
+		}
+		archive.Add("late/node/"+name, 0o755, program)
+	}
+	return nil
 }
 
 // identity is the content of /node on the machine.

@@ -131,11 +131,11 @@ func (c *Cluster) Perform(ctx context.Context, node string, operations ...Operat
 	return outcomes, nil
 }
 
-// Unprotect removes the KubeArmorConfig and waits until it is gone.
+// Unprotect removes the KubeArmorConfig, if there is one, and waits until it is gone.
 func (c *Cluster) Unprotect(ctx context.Context, limit time.Duration) error {
 	config := &operatorv1.KubeArmorConfig{}
 	config.Namespace, config.Name = Namespace, ConfigName
-	if err := c.Client.Delete(ctx, config); err != nil {
+	if err := c.Client.Delete(ctx, config); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete KubeArmorConfig: %w", err)
 	}
 	return Until(ctx, limit, func(ctx context.Context) (bool, string, error) {

@@ -40,10 +40,11 @@ serve_shell() {
 }
 serve_shell &
 
-keep_running() { # NAME COMMAND...
+keep_running() { # NAME COMMAND...: a file /run/hold-NAME keeps it from being started
 	name=$1
 	shift
 	while :; do
+		while [ -e "/run/hold-$name" ]; do sleep 0.5; done
 		"$@" >>"/var/log/$name.log" 2>&1
 		say "$name ended with status $?; starting it again"
 		sleep 1
