@@ -23,7 +23,6 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.PersistentFlags().String("cache", ".cache/testbed", "folder for downloads and images")
 	root.AddCommand(vmCommand(), kubeCommand(), upCommand(), downCommand(), demoCommand())
 	os.Exit(status(root.ExecuteContext(ctx)))
 }

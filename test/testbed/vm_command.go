@@ -20,10 +20,10 @@ import (
 )
 
 type vmFlags struct {
-	command  vm.Command
-	rootfs   string
-	files    []string
-	binaries string
+	command         vm.Command
+	rootfs          string
+	files           []string
+	binaries, cache string
 }
 
 func vmCommand() *cobra.Command {
@@ -38,7 +38,12 @@ error. The machine exists for this command only. Exit status 125 means that the 
 
 One argument is a shell command line; several are quoted and joined. The project's binaries are on the PATH.`,
 		Example: `  testbed vm --kernel 6.1 --arch arm64 --lsm landlock,lockdown,yama,integrity,apparmor,bpf -- 'cat /sys/kernel/security/lsm'`,
-		Args:    cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if strings.TrimSpace(strings.Join(args, "")) == "" {
+				return &exitError{code: vm.FailedExit, err: errors.New("no command to run: write it after --, or with make vm as CMD='…'")}
+			}
+			return nil
+		},
 		RunE: func(command *cobra.Command, args []string) error {
 			return flags.run(command, args)
 		},
@@ -53,6 +58,7 @@ One argument is a shell command line; several are quoted and joined. The project
 	set.StringArrayVar(&flags.files, "files", nil, "files and folders, separated by spaces, that appear at the same absolute paths inside")
 	set.StringSliceVar(&flags.command.Modules, "modules", nil, "kernel modules to load first, with what they need")
 	set.StringVar(&flags.binaries, "bin", "bin", "folder whose amd64 and arm64 folders hold the binaries for the PATH")
+	set.StringVar(&flags.cache, "cache", ".cache/testbed", "folder for downloads and images")
 	set.DurationVar(&flags.command.Timeout, "timeout", 10*time.Minute, "time limit of the whole run, from power-on")
 	return command
 }
@@ -69,11 +75,7 @@ func (f *vmFlags) run(command *cobra.Command, args []string) error {
 }
 
 func (f *vmFlags) boot(command *cobra.Command, args []string) (int, error) {
-	dir, err := command.Flags().GetString("cache")
-	if err != nil {
-		return vm.FailedExit, err
-	}
-	store, err := cache.Open(dir, progress.New(os.Stderr))
+	store, err := cache.Open(f.cache, progress.New(os.Stderr))
 	if err != nil {
 		return vm.FailedExit, err
 	}
