@@ -49,10 +49,10 @@ func enforceFact(err error, lsms []string) v1.Fact {
 	if f.State != v1.FactNo || len(lsms) == 0 || contains(lsms, "bpf") {
 		return f
 	}
-	if f.Reason != v1.ReasonLSMInactive {
-		f.Cause = f.Reason + ": " + f.Cause
+	if f.Reason == v1.ReasonLSMInactive {
+		return f
 	}
-	return no(v1.ReasonLSMInactive, "bpf is not among the active LSMs; canary: "+f.Cause)
+	return no(v1.ReasonLSMInactive, "canary: "+f.Reason+": "+f.Cause)
 }
 
 // said is the canary's cause with the kernel's own words, once.

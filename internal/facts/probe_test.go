@@ -39,7 +39,7 @@ func TestCanaryFacts(t *testing.T) {
 		{
 			"without bpf in the list that is the reason, and the outcome its cause", unseen,
 			[]string{"capability"},
-			no(v1.ReasonLSMInactive, "bpf is not among the active LSMs; canary: DenialNotSeen: open was allowed"),
+			no(v1.ReasonLSMInactive, "canary: DenialNotSeen: open was allowed"),
 		},
 		{"without a list the outcome is the reason", unseen, nil, no(v1.ReasonDenialNotSeen, "open was allowed")},
 		{

@@ -43,7 +43,7 @@ func lsmIsActive(f v1.NodeFacts) (reason, message string) {
 		return "", ""
 	}
 	list := strings.Join(f.LSMs, ",")
-	return v1.ReasonLSMInactive, fmt.Sprintf("bpf is not among the active LSMs (%s)%s; boot with lsm=%s,bpf",
+	return v1.ReasonLSMInactive, fmt.Sprintf("bpf is not among the active LSMs (%s)%s; boot with lsm=%s",
 		list, said(f.BPFLSM.Cause), bootable(f.LSMs))
 }
 
@@ -120,15 +120,15 @@ func runtimeNote(f v1.NodeFacts) string {
 	return "; the container runtime was not found, so containers are found by their cgroup path alone" + said(f.Runtime.Cause)
 }
 
-// bootable is the list without what the kernel always adds itself.
+// bootable is the list without what the kernel always adds itself: capability first, ima and evm last.
 func bootable(lsms []string) string {
 	var out []string
 	for _, l := range lsms {
-		if l != "capability" {
+		if !oneOf(l, "capability", "ima", "evm") {
 			out = append(out, l)
 		}
 	}
-	return strings.Join(out, ",")
+	return strings.Join(append(out, "bpf"), ",")
 }
 
 func said(cause string) string {

@@ -46,7 +46,7 @@ func TestDecide(t *testing.T) {
 	attach := failed(v1.ReasonAttachRefused, "attach lsm/file_open: create raw tracepoint: not supported")
 	apparmor := func(f *v1.NodeFacts) { f.AppArmor = v1.Fact{State: v1.FactYes} }
 	arm := func(f *v1.NodeFacts) { f.Arch, f.Kernel = "arm64", "6.1.0-56-cloud-arm64" }
-	withoutBPF := func(f *v1.NodeFacts) { f.LSMs = []string{"lockdown", "capability", "apparmor"} }
+	withoutBPF := func(f *v1.NodeFacts) { f.LSMs = []string{"lockdown", "capability", "apparmor", "ima", "evm"} }
 	tests := []struct {
 		name     string
 		facts    v1.NodeFacts
