@@ -88,7 +88,7 @@ func agentContainer(s Settings, p pool.Pool) corev1.Container {
 		ImagePullPolicy:          s.PullPolicy,
 		Args:                     agentArgs(s, p),
 		Env:                      environment(s.Env, ownEnv()),
-		SecurityContext:          confinement(p.Profile, capabilitiesOfCore()),
+		SecurityContext:          confinement(p.Profile, capabilitiesOfCore(p.Enforcer == v1.EnforcerNone)),
 		VolumeMounts:             hostMounts(false),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		Ports: []corev1.ContainerPort{

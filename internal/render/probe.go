@@ -71,7 +71,7 @@ func ProbePod(s Settings, node *corev1.Node) *corev1.Pod {
 
 func probeContainer(s Settings, profile pool.Profile) corev1.Container {
 	// MAC_ADMIN loads the canary profile of AppArmor.
-	capabilities := append(capabilitiesOfCore(), "MAC_ADMIN")
+	capabilities := append(capabilitiesOfCore(true), "MAC_ADMIN")
 	slices.Sort(capabilities)
 	return corev1.Container{
 		Name:                     ProbeContainer,
