@@ -3,10 +3,9 @@
 package telemetry
 
 import (
-	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"sync/atomic"
 )
@@ -32,47 +31,49 @@ func (q *Queue) Offer(a Alert) {
 // Dropped counts the alerts that nobody got.
 func (q *Queue) Dropped() uint64 { return q.dropped.Load() }
 
-// Run writes the alerts to w, one JSON object a line, until ctx ends; then what is left in the queue.
+// Run writes the alerts to w, one JSON object a line, until ctx ends; then what is left in the queue. What cannot be
+// written is counted as dropped: a reader that went away is no reason to end an agent.
 func (q *Queue) Run(ctx context.Context, w io.Writer) error {
-	out := bufio.NewWriter(w)
-	lines := json.NewEncoder(out)
-	lines.SetEscapeHTML(false)
+	out := &output{w: w, queue: q}
 	for {
 		select {
 		case <-ctx.Done():
-			return q.drain(lines, out)
-		case a := <-q.alerts:
-			if err := q.write(lines, out, a); err != nil {
-				return err
+			for len(q.alerts) > 0 {
+				out.add(<-q.alerts)
 			}
-		}
-	}
-}
-
-func (q *Queue) drain(lines *json.Encoder, out *bufio.Writer) error {
-	for {
-		select {
-		case a := <-q.alerts:
-			if err := q.write(lines, out, a); err != nil {
-				return err
-			}
-		default:
 			return nil
+		case a := <-q.alerts:
+			out.add(a)
 		}
 	}
 }
 
-// write flushes only when no further alert waits: a line is never late, and a flood is written in blocks.
-func (q *Queue) write(lines *json.Encoder, out *bufio.Writer, a Alert) error {
-	if err := lines.Encode(a); err != nil {
-		q.dropped.Add(1)
-		return fmt.Errorf("write alert: %w", err)
+// output gathers lines and writes them in blocks.
+type output struct {
+	w     io.Writer
+	queue *Queue
+	block bytes.Buffer
+	lines uint64
+}
+
+// blockSize is what a flood of alerts is gathered to.
+const blockSize = 64 << 10
+
+// add writes once no further alert waits, so that a line is never late.
+func (o *output) add(a Alert) {
+	encoder := json.NewEncoder(&o.block)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(a); err != nil {
+		o.queue.dropped.Add(1)
+		return
 	}
-	if len(q.alerts) > 0 {
-		return nil
+	o.lines++
+	if len(o.queue.alerts) > 0 && o.block.Len() < blockSize {
+		return
 	}
-	if err := out.Flush(); err != nil {
-		return fmt.Errorf("write alert: %w", err)
+	if _, err := o.w.Write(o.block.Bytes()); err != nil {
+		o.queue.dropped.Add(o.lines)
 	}
-	return nil
+	o.block.Reset()
+	o.lines = 0
 }

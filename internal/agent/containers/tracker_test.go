@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package containers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+)
+
+// runtimeServer serves CRI on a real socket, for the containers that a test gives it.
+type runtimeServer struct {
+	cri.UnimplementedRuntimeServiceServer
+	mu         sync.Mutex
+	containers []*cri.Container
+	down       bool
+}
+
+func (s *runtimeServer) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+func (s *runtimeServer) ListContainers(context.Context, *cri.ListContainersRequest) (*cri.ListContainersResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down {
+		return nil, status.Error(codes.Unavailable, "down")
+	}
+	return &cri.ListContainersResponse{Containers: s.containers}, nil
+}
+
+// ContainerStatus answers as containerd does: the OCI spec is JSON inside of the verbose info.
+func (s *runtimeServer) ContainerStatus(_ context.Context, r *cri.ContainerStatusRequest) (*cri.ContainerStatusResponse, error) {
+	info := fmt.Sprintf(`{"sandboxID":"s","pid":4711,"removing":false,"snapshotter":"overlayfs","runtimeType":"io.containerd.runc.v2",`+
+		`"runtimeSpec":{"ociVersion":"1.0.2-dev","process":{"user":{"uid":0,"gid":0}},"linux":{"cgroupsPath":"/kubepods/pod1/%s"}}}`, r.ContainerId)
+	return &cri.ContainerStatusResponse{Info: map[string]string{"info": info}}, nil
+}
+
+func (s *runtimeServer) PodSandboxStatus(context.Context, *cri.PodSandboxStatusRequest) (*cri.PodSandboxStatusResponse, error) {
+	return &cri.PodSandboxStatusResponse{Status: &cri.PodSandboxStatus{Labels: map[string]string{"app": "web"}}}, nil
+}
+
+func container(id, name string, state cri.ContainerState) *cri.Container {
+	return &cri.Container{
+		Id: id, PodSandboxId: "s", State: state, Image: &cri.ImageSpec{Image: "sha256:1", UserSpecifiedImage: "app:1"},
+		Labels: map[string]string{
+			labelContainerName: name, labelPodName: "web-1", labelPodNamespace: "shop", labelPodUID: "u",
+		},
+	}
+}
+
+func serveCRI(t *testing.T, s *runtimeServer) *CRI {
+	socket := filepath.Join(t.TempDir(), "cri.sock")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	cri.RegisterRuntimeServiceServer(server, s)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	client, err := DialCRI(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func ids(t *Tracker) string {
+	list, _ := t.Snapshot()
+	var names []string
+	for _, c := range list {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+func TestTrackerFollowsTheRuntime(t *testing.T) {
+	h := tree(t, "/kubepods/pod1/"+idA)
+	s := &runtimeServer{containers: []*cri.Container{
+		container(idA, "app", cri.ContainerState_CONTAINER_RUNNING),
+		container(strings.Repeat("d", 64), "done", cri.ContainerState_CONTAINER_EXITED),
+		{Id: strings.Repeat("e", 64), State: cri.ContainerState_CONTAINER_RUNNING},
+	}}
+	tracker := &Tracker{Runtime: serveCRI(t, s), Hierarchy: h, Log: logr.Discard()}
+	if !tracker.sync(t.Context()) || ids(tracker) != "app" {
+		t.Fatalf("containers = %q, want app alone: one has ended, one is none of Kubernetes", ids(tracker))
+	}
+	app, found := tracker.ByCgroup(h.inode(t, "/kubepods/pod1/"+idA))
+	if !found || app.Image != "app:1" || app.Labels["app"] != "web" || app.Pod != (PodRef{"shop", "web-1", "u"}) || app.Cgroup.Level != 3 {
+		t.Errorf("container = %+v", app)
+	}
+	if tracker.sync(t.Context()) {
+		t.Error("a change without one")
+	}
+	s.set(func() { s.down = true })
+	if tracker.sync(t.Context()) || ids(tracker) != "app" || tracker.Problem() == nil {
+		t.Errorf("without the runtime's answer the containers are %q and the problem %v", ids(tracker), tracker.Problem())
+	}
+	s.set(func() { s.down, s.containers = false, nil })
+	if !tracker.sync(t.Context()) || ids(tracker) != "" || tracker.Problem() != nil {
+		t.Errorf("containers = %q, problem %v", ids(tracker), tracker.Problem())
+	}
+	if _, found := tracker.ByCgroup(app.Cgroup.ID); !found {
+		t.Error("a container that has just ended cannot be looked up for its last events")
+	}
+	tracker.byCgroup[app.Cgroup.ID] = known{container: app, gone: time.Now().Add(-2 * remember)}
+	tracker.sync(t.Context())
+	if _, found := tracker.ByCgroup(app.Cgroup.ID); found {
+		t.Error("it is remembered for ever")
+	}
+}
+
+func TestTrackerNamesAContainerWithoutItsCgroup(t *testing.T) {
+	s := &runtimeServer{containers: []*cri.Container{container(idA, "app", cri.ContainerState_CONTAINER_RUNNING)}}
+	tracker := &Tracker{Runtime: serveCRI(t, s), Hierarchy: tree(t), Log: logr.Discard()}
+	tracker.sync(t.Context())
+	var lost *CgroupNotFoundError
+	if !errors.As(tracker.Problem(), &lost) || lost.Container != idA {
+		t.Errorf("problem = %v", tracker.Problem())
+	}
+}
+
+// TestTrackerIsFast: a container is known long before the next time that the runtime would be asked anyway.
+func TestTrackerIsFast(t *testing.T) {
+	h := tree(t, "/kubepods/pod1")
+	s := &runtimeServer{}
+	tracker := &Tracker{Runtime: serveCRI(t, s), Hierarchy: h, Log: logr.Discard()}
+	changed := make(chan struct{}, 10)
+	go tracker.Run(t.Context(), func() { changed <- struct{}{} })
+	<-changed
+	time.Sleep(100 * time.Millisecond)
+	s.set(func() { s.containers = []*cri.Container{container(idA, "app", cri.ContainerState_CONTAINER_CREATED)} })
+	start := time.Now()
+	if err := os.Mkdir(filepath.Join(h.top, "kubepods/pod1", idA), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	<-changed
+	if took := time.Since(start); took > resync/2 {
+		t.Errorf("it took %s", took)
+	} else {
+		t.Logf("known %s after its cgroup was made", took)
+	}
+	if ids(tracker) != "app" {
+		t.Errorf("containers = %q", ids(tracker))
+	}
+}
