@@ -58,11 +58,12 @@ func statusOf(f facet, before []metav1.Condition) operatorv1.KubeArmorNodeStatus
 		s.Tables = append(s.Tables, operatorv1.TableFill{Name: t.Name, Entries: int64(t.Used), Capacity: int64(t.Capacity)})
 	}
 	slices.SortFunc(s.Tables, func(a, b operatorv1.TableFill) int { return cmp.Compare(a.Name, b.Name) })
-	s.Policies = f.policies()
+	policies := f.policies()
+	s.Policies = policies
 	if over := len(s.Policies) - maxPolicies; over > 0 {
 		s.Policies, s.PoliciesOmitted = s.Policies[:maxPolicies], int32(over)
 	}
-	for _, c := range []metav1.Condition{f.ready(), f.enforcing(), f.policiesApplied(s.Policies)} {
+	for _, c := range []metav1.Condition{f.ready(), f.enforcing(), f.policiesApplied(policies)} {
 		c.ObservedGeneration = f.observedGeneration
 		c.Message = bound(c.Message)
 		meta.SetStatusCondition(&s.Conditions, c)

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package agent
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/agent/containers"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+)
+
+func object(name string, labels, annotations map[string]string) *metav1.PartialObjectMetadata {
+	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID(name), Labels: labels, Annotations: annotations}}
+}
+
+func running(namespace, pod, name string, cgroup compile.CgroupID) containers.Container {
+	return containers.Container{
+		ID: pod + name, Name: name, Pod: containers.PodRef{Namespace: namespace, Name: pod, UID: pod},
+		Cgroup: compile.Cgroup{ID: cgroup, Level: 3}, Labels: map[string]string{"app": "from-sandbox"},
+	}
+}
+
+func blockSh(report securityv1.Report) securityv1.Rules {
+	return securityv1.Rules{Process: securityv1.Process{Report: report, MatchPaths: []securityv1.ProcessPath{{Path: "/bin/sh"}}}}
+}
+
+func hostPolicy(labels map[string]string) securityv1.KubeArmorHostPolicy {
+	return securityv1.KubeArmorHostPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "h", UID: "h"},
+		Spec: securityv1.KubeArmorHostPolicySpec{
+			NodeSelector: securityv1.NodeSelector{MatchLabels: labels}, Rules: blockSh(securityv1.Report{}),
+		},
+	}
+}
+
+func clusterPolicy() securityv1.KubeArmorClusterPolicy {
+	return securityv1.KubeArmorClusterPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "c", UID: "c"},
+		Spec:       securityv1.KubeArmorClusterPolicySpec{Rules: blockSh(securityv1.Report{})},
+	}
+}
+
+// bindings compiles and tells, for each cgroup, what it is bound to: "1: block /bin/sh" or "2: nothing".
+func bindings(in inputs) []string {
+	p := planner{system: "kubearmor", parsed: map[policyKey]*parsedPolicy{}}
+	out := compile.Compile(p.workloads(in))
+	var lines []string
+	for cgroup, id := range out.Set.Bindings {
+		for _, profile := range out.Set.Profiles {
+			if profile.ID != id {
+				continue
+			}
+			rules := "nothing"
+			for _, r := range profile.Rules {
+				rules = fmt.Sprintf("%s %s", map[compile.Action]string{compile.ActionAudit: "audit", compile.ActionBlock: "block"}[r.Action], r.Path)
+			}
+			lines = append(lines, fmt.Sprintf("%d: %s", cgroup.ID, rules))
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+func TestWhatIsBoundToWhat(t *testing.T) {
+	linux := map[string]string{"kubernetes.io/os": "linux"}
+	host := func(in inputs) inputs {
+		in.root, in.podTrees = compile.Cgroup{ID: 1}, []compile.Cgroup{{ID: 2, Level: 1}}
+		in.hostPolicies = []securityv1.KubeArmorHostPolicy{hostPolicy(linux)}
+		return in
+	}
+	pods := []containers.Container{running("shop", "web", "app", 11), running("kube-system", "dns", "dns", 12), running("kubearmor", "agent", "agent", 13)}
+	tests := map[string]struct {
+		in   inputs
+		want []string
+	}{
+		"a host policy binds the root and keeps it off every Pod": {
+			host(inputs{node: object("n", linux, nil), containers: pods[:2]}),
+			[]string{"11: nothing", "12: nothing", "1: block /bin/sh", "2: nothing"},
+		},
+		"a host policy of other nodes binds nothing": {host(inputs{node: object("n", nil, nil), containers: pods}), nil},
+		"a host policy before the node is known":     {host(inputs{containers: pods}), nil},
+		"an audited node": {
+			host(inputs{node: object("n", linux, map[string]string{operatorv1.AnnotationPolicy: "audited"})}),
+			[]string{"1: audit /bin/sh", "2: nothing"},
+		},
+		"a node that is taken out": {
+			host(inputs{node: object("n", linux, map[string]string{operatorv1.AnnotationPolicy: "disabled"})}), nil,
+		},
+		"a cluster policy leaves system namespaces alone": {
+			inputs{containers: pods, clusterPolicies: []securityv1.KubeArmorClusterPolicy{clusterPolicy()}},
+			[]string{"11: block /bin/sh"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			slices.Sort(tt.want)
+			if diff := cmp.Diff(tt.want, bindings(tt.in)); diff != "" {
+				t.Errorf("bindings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLabelsComeFromTheAPIServerWhenItKnowsThePod(t *testing.T) {
+	c := running("shop", "web", "app", 11)
+	pod := func(uid string, annotations map[string]string) map[types.NamespacedName]*metav1.PartialObjectMetadata {
+		p := object("web", map[string]string{"app": "from-api"}, annotations)
+		p.UID = types.UID(uid)
+		return map[types.NamespacedName]*metav1.PartialObjectMetadata{{Namespace: "shop", Name: "web"}: p}
+	}
+	tests := map[string]struct {
+		pods map[types.NamespacedName]*metav1.PartialObjectMetadata
+		want string
+	}{
+		"the same Pod":                            {pod("web", nil), "from-api"},
+		"the mirror of a static Pod":              {pod("other", map[string]string{annotationMirror: "web"}), "from-api"},
+		"another Pod of the same name":            {pod("other", nil), "from-sandbox"},
+		"a Pod that the API server does not know": {nil, "from-sandbox"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := podOf(c, tt.pods).Labels["app"]; got != tt.want {
+				t.Errorf("labels %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestFilePosture(t *testing.T) {
+	settings := map[string]string{settingFilePosture: "block"}
+	namespace := func(posture string) map[string]*metav1.PartialObjectMetadata {
+		return map[string]*metav1.PartialObjectMetadata{"shop": object("shop", nil, map[string]string{operatorv1.AnnotationFilePosture: posture})}
+	}
+	for name, tt := range map[string]struct {
+		in   inputs
+		want compile.Posture
+	}{
+		"audit is the default":                     {inputs{}, compile.PostureAudit},
+		"the KubeArmorConfig sets it":              {inputs{settings: settings}, compile.PostureBlock},
+		"the namespace overrides it":               {inputs{settings: settings, namespaces: namespace("allow")}, compile.PostureAllow},
+		"a word that is none falls back to config": {inputs{settings: settings, namespaces: namespace("alow")}, compile.PostureBlock},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := filePosture(tt.in, "shop"); got != tt.want {
+				t.Errorf("posture = %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestPoliciesAreParsedOnceAndForgotten(t *testing.T) {
+	p := planner{parsed: map[policyKey]*parsedPolicy{}}
+	in := inputs{clusterPolicies: []securityv1.KubeArmorClusterPolicy{clusterPolicy()}}
+	first := p.parse(in)[0]
+	if p.parse(in)[0] != first {
+		t.Error("the same generation was parsed twice")
+	}
+	in.clusterPolicies[0].Generation++
+	if p.parse(in)[0] == first || len(p.parsed) != 1 {
+		t.Errorf("a new generation must replace the old one; %d are kept", len(p.parsed))
+	}
+}
+
+func TestStatusStaysWithinItsBounds(t *testing.T) {
+	var results []compile.Result
+	for i := range maxPolicies + 7 {
+		results = append(results, compile.Result{
+			Ref: compile.Ref{Kind: compile.KindPolicy, Namespace: "n", Name: fmt.Sprintf("p%04d", i)}, State: compile.StateRefused,
+			Unsupported: []compile.Unsupported{{Rule: strings.Repeat("é", 600), Reason: compile.ReasonPattern, Message: "\xff"}},
+		})
+	}
+	s := statusOf(facet{state: state{open: true, settled: true, results: results}}, nil)
+	if len(s.Policies) != maxPolicies || s.PoliciesOmitted != 7 {
+		t.Errorf("%d policies and %d omitted", len(s.Policies), s.PoliciesOmitted)
+	}
+	if message := s.Policies[0].Message; len([]rune(message)) > maxMessage || strings.Contains(message, "\xff") {
+		t.Errorf("message of %d characters: %q", len([]rune(message)), message)
+	}
+	for _, c := range s.Conditions {
+		if c.Type == operatorv1.NodePoliciesApplied && !strings.Contains(c.Message, "and 1004 more") {
+			t.Errorf("message = %s", c.Message)
+		}
+	}
+}
