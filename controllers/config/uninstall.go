@@ -21,7 +21,7 @@ import (
 const (
 	// clearRetry is how often a phase of the removal looks again, beside the events that wake it.
 	clearRetry = time.Second
-	// agentsBound is how long after the deletion agents' Pods are waited for: a kubelet that is down never ends its Pod.
+	// agentsBound is how long after the deletion agents' Pods are waited for: a kubelet that hangs never ends its Pod.
 	agentsBound = 55 * time.Second
 )
 
@@ -53,10 +53,25 @@ func (r *Reconciler) clearAgents(ctx context.Context, s *scope) error {
 	if err != nil {
 		return fmt.Errorf("list agent Pods: %w", err)
 	}
-	if left := len(pods.Items); left > 0 && s.now.Sub(s.config.DeletionTimestamp.Time) < agentsBound {
+	left := 0
+	for i := range pods.Items {
+		if r.mayEnd(ctx, &pods.Items[i]) {
+			left++
+		}
+	}
+	if left > 0 && s.now.Sub(s.config.DeletionTimestamp.Time) < agentsBound {
 		return s.waitFor("waiting for %d agent Pods to end", left)
 	}
 	return nil
+}
+
+// mayEnd says whether a Pod's kubelet is there to end it.
+func (r *Reconciler) mayEnd(ctx context.Context, pod *corev1.Pod) bool {
+	node := &corev1.Node{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, node); err != nil {
+		return client.IgnoreNotFound(err) != nil
+	}
+	return IsReady(node)
 }
 
 // clearRest deletes everything else that is ours.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	"github.com/kubearmor/kubearmor-operator/controllers/config"
 	"github.com/kubearmor/kubearmor-operator/internal/conditions"
 	"github.com/kubearmor/kubearmor-operator/internal/render"
 )
@@ -64,7 +65,7 @@ func (r *Reconciler) harvest(s *scope, o outcome) {
 	state := &s.kan.Spec.Probe
 	state.Reason, state.Message = o.reason, conditions.Clip(o.message, maxProbeMessage)
 	if o.reason == v1.ReasonProbeRunning {
-		if !isReady(s.node) {
+		if !config.IsReady(s.node) {
 			state.Message = "the probe Pod is bound to the node, and the node is not Ready"
 		}
 		s.wakeIn(s.probe.CreationTimestamp.Add(render.ProbeDeadlineSeconds*time.Second + overtime + time.Second).Sub(s.now))
@@ -85,7 +86,7 @@ func (r *Reconciler) harvest(s *scope, o outcome) {
 // start has the node probed now if it can be, and says what it waits for if not.
 func (r *Reconciler) start(ctx context.Context, s *scope) error {
 	state := &s.kan.Spec.Probe
-	if !isReady(s.node) {
+	if !config.IsReady(s.node) {
 		s.pending("the node is not Ready; it is probed once it is")
 		return nil
 	}

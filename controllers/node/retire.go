@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	"github.com/kubearmor/kubearmor-operator/controllers/config"
 	"github.com/kubearmor/kubearmor-operator/internal/conditions"
 )
 
@@ -55,7 +56,7 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 		return nil
 	}
 	waited := s.now.Sub(detachSince(s.kan, s.now))
-	if s.agent != nil && isReady(s.node) && waited < detachBound+leaveBound {
+	if s.agent != nil && config.IsReady(s.node) && waited < detachBound+leaveBound {
 		s.wakeIn(leaveRetry)
 		return nil
 	}

@@ -124,12 +124,3 @@ func own(kan *v1.KubeArmorNode, node *corev1.Node) {
 	metav1.SetMetaDataLabel(&kan.ObjectMeta, v1.LabelManagedBy, v1.ManagedBy)
 	kan.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: node.Name, UID: node.UID}}
 }
-
-func isReady(node *corev1.Node) bool {
-	for _, c := range node.Status.Conditions {
-		if c.Type == corev1.NodeReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}

@@ -12,13 +12,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	"github.com/kubearmor/kubearmor-operator/controllers/config"
 	"github.com/kubearmor/kubearmor-operator/internal/conditions"
 )
 
 const (
 	// silentAfter is three heartbeats of an agent.
 	silentAfter = 3 * time.Minute
-	// unreadyAfter is how long an agent's Pod may be unready while its heartbeat is fresh: a restart takes less.
+	// unreadyAfter is how long an agent's container may be down while its heartbeat is fresh: a restart takes less.
 	unreadyAfter = time.Minute
 )
 
@@ -75,7 +76,7 @@ func (s *scope) silence() silence {
 // whySilent is empty while the agent reports.
 func (s *scope) whySilent() string {
 	switch beat := s.kan.Status.Heartbeat; {
-	case !isReady(s.node):
+	case !config.IsReady(s.node):
 		return "the node is not Ready"
 	case s.agent == nil:
 		return "no agent Pod is on the node; the DaemonSet's events say why"
@@ -83,8 +84,8 @@ func (s *scope) whySilent() string {
 		return sentence("the agent has not reported yet", podTrouble(s.agent))
 	case s.now.Sub(beat.Time) > silentAfter:
 		return sentence(fmt.Sprintf("the agent's last heartbeat is more than %s old", silentAfter), podTrouble(s.agent))
-	case unreadyFor(s.agent, s.now) > unreadyAfter:
-		return sentence("the agent's Pod is not ready", podTrouble(s.agent))
+	case podTrouble(s.agent) != "" && unreadyFor(s.agent, s.now) > unreadyAfter:
+		return sentence("the agent does not run", podTrouble(s.agent))
 	}
 	return ""
 }

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	"github.com/kubearmor/kubearmor-operator/controllers/config"
 )
 
 // workers reconcile this many nodes at once: enough for an uninstall of thousands of nodes within a minute.
@@ -46,7 +47,7 @@ func nodeChanged(e event.UpdateEvent) bool {
 	if !okWas || !okIs {
 		return true
 	}
-	return isReady(was) != isReady(is) ||
+	return config.IsReady(was) != config.IsReady(is) ||
 		was.UID != is.UID ||
 		was.Status.NodeInfo != is.Status.NodeInfo ||
 		!equality.Semantic.DeepEqual(was.Labels, is.Labels) ||

@@ -16,6 +16,8 @@ import (
 // in the condition FieldsIgnored. A field joins this table with the change that makes it work.
 func effectiveFields() []string {
 	return []string{
+		"defaultFilePosture",
+		"hostDefaultFilePosture",
 		"globalImagePullSecrets",
 		"globalTolerations",
 		"globalNodeSelector",

@@ -16,8 +16,9 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/pool"
 )
 
-// ProbeDeadlineSeconds bounds a probe Pod's life on its node, the pull of the image included.
-const ProbeDeadlineSeconds = 120
+// ProbeDeadlineSeconds bounds a probe Pod's life on its node: a slow link pulls the image and an emulated machine verifies
+// the core within it.
+const ProbeDeadlineSeconds = 300
 
 // ProbeContainer is the name of a probe Pod's only container.
 const ProbeContainer = "probe"

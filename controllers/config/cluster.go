@@ -39,6 +39,16 @@ func FindInForce(ctx context.Context, r client.Reader) (*v1.KubeArmorConfig, err
 	return InForce(list.Items), nil
 }
 
+// IsReady says whether the node's kubelet reports.
+func IsReady(node *corev1.Node) bool {
+	for _, c := range node.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
 // IsLinux goes by what the kubelet reports, and by the label of a node whose kubelet has not reported yet.
 func IsLinux(node *corev1.Node) bool {
 	return cmp.Or(node.Status.NodeInfo.OperatingSystem, node.Labels[corev1.LabelOSStable]) == string(corev1.Linux)
