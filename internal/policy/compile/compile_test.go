@@ -96,8 +96,13 @@ func TestCompile(t *testing.T) {
 		},
 		"dot components, relative paths and over-long ones are named, the other rules hold": {
 			workloads: on(ksp("p", files(none, securityv1.File{MatchPaths: []securityv1.FilePath{
-				{Path: "/a/../b"}, {Path: "/./a"}, {Path: "a"}, {Path: "/ok"}, {Path: "/dir/"},
-				{Path: securityv1.AbsolutePath("/" + strings.Repeat("x", 4095))}, {Path: "/a\x00b"},
+				{Path: "/a/../b"},
+				{Path: "/./a"},
+				{Path: "a"},
+				{Path: "/ok"},
+				{Path: "/dir/"},
+				{Path: securityv1.AbsolutePath("/" + strings.Repeat("x", 4095))},
+				{Path: "/a\x00b"},
 			}}))),
 			rules: []string{"file block path /ok"}, state: StateDegraded,
 			left: []string{
@@ -109,8 +114,12 @@ func TestCompile(t *testing.T) {
 			workloads: on(ksp("p", securityv1.KubeArmorPolicySpec{Rules: securityv1.Rules{
 				Process: securityv1.Process{
 					MatchPaths: []securityv1.ProcessPath{
-						{Path: "/1", FromSource: source}, {Path: "/2", OwnerOnly: true}, {Path: "/3", AllowedArgs: []string{"-v"}},
-						{Path: "/4", PTS: &no}, {Path: "/5", PTS: &yes}, {ExecName: "apt"},
+						{Path: "/1", FromSource: source},
+						{Path: "/2", OwnerOnly: true},
+						{Path: "/3", AllowedArgs: []string{"-v"}},
+						{Path: "/4", PTS: &no},
+						{Path: "/5", PTS: &yes},
+						{ExecName: "apt"},
 					},
 					MatchPatterns: []securityv1.ProcessPattern{{Pattern: "/usr/*/x"}},
 				},
@@ -153,8 +162,10 @@ func TestCompile(t *testing.T) {
 		},
 		"a recursive directory wins over a weaker plain one of the same name, not over a stronger one": {
 			workloads: on(ksp("a", files(none, securityv1.File{MatchDirectories: []securityv1.FileDirectory{
-				{Directory: "/x/", Report: action(audit)}, {Directory: "/x/", Recursive: true, Report: action(block)},
-				{Directory: "/y/", Report: action(block)}, {Directory: "/y/", Recursive: true, Report: action(audit)},
+				{Directory: "/x/", Report: action(audit)},
+				{Directory: "/x/", Recursive: true, Report: action(block)},
+				{Directory: "/y/", Report: action(block)},
+				{Directory: "/y/", Recursive: true, Report: action(audit)},
 			}}))),
 			rules: []string{"file block tree /x/", "file block dir /y/", "file audit tree /y/"}, state: StateEnforced,
 		},
