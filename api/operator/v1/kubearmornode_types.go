@@ -199,7 +199,9 @@ type Verdict struct {
 	Message string `json:"message,omitempty"`
 }
 
-// KubeArmorNodeStatus is the agent's: what the node really runs.
+// KubeArmorNodeStatus is the agent's: what the node really runs. There is one exception: while no agent reports (the node
+// is not Ready, no agent's Pod runs, the heartbeat is older than three minutes, or the node has no pool), the operator sets
+// the three conditions, so that none goes on claiming what nobody sees any more.
 type KubeArmorNodeStatus struct {
 	// Conditions: Ready, Enforcing, PoliciesApplied.
 	// +listType=map
@@ -248,7 +250,7 @@ type KubeArmorNodeStatus struct {
 	// EventsDropped since the core was loaded: events that no reader got.
 	// +optional
 	EventsDropped int64 `json:"eventsDropped,omitempty"`
-	// Heartbeat of the agent, every 30 seconds.
+	// Heartbeat of the agent, at least once a minute.
 	// +optional
 	Heartbeat *metav1.Time `json:"heartbeat,omitempty"`
 }
