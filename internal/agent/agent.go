@@ -138,7 +138,7 @@ func New(o Options) (*Agent, error) {
 // Run works until ctx ends. What is pinned stays in force after it.
 func (a *Agent) Run(ctx context.Context) error {
 	a.started = time.Now()
-	if err := a.watches.prepare(ctx, func() { poke(a.changed) }); err != nil {
+	if err := a.watches.prepare(ctx, func() { poke(a.changed) }, func() { poke(a.report) }); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -102,6 +102,19 @@ func TestStatusIsNotWrittenWithoutAChange(t *testing.T) {
 	}
 }
 
+func TestStatusThatAnotherWroteIsPutRight(t *testing.T) {
+	n := newNode(t, bpf)
+	n.run(bpf)
+	n.eventuallyReason(operatorv1.NodeReady, "True AsExpected")
+	object := &operatorv1.KubeArmorNode{ObjectMeta: metav1.ObjectMeta{Name: n.name}}
+	patch := `{"status":{"conditions":[{"type":"Ready","status":"False","reason":"AgentNotReporting","message":"m","lastTransitionTime":"2026-01-01T00:00:00Z"}]}}`
+	if err := n.client.Status().Patch(context.Background(), object, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
+	n.eventuallyReason(operatorv1.NodeReady, "True AsExpected")
+	n.eventuallyReason(operatorv1.NodeEnforcing, "True Enforcing")
+}
+
 func TestDetachIsDoneReportedAndKept(t *testing.T) {
 	n := newNode(t, bpf)
 	n.pod("web-1", 11, web)

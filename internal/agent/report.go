@@ -5,9 +5,9 @@ package agent
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,17 +23,17 @@ const fieldOwner = client.FieldOwner("kubearmor-agent")
 // writeTimeout bounds one write: a dead API server must not hold up the next.
 const writeTimeout = 10 * time.Second
 
-// keepReporting writes the status after every change, at most once in Pace.Report, and the heartbeat without one.
+// keepReporting writes the status whenever it differs from what the object says, at most once in Pace.Report, and the
+// heartbeat without a difference. The object is looked at, not memory: others may have written it meanwhile.
 func (a *Agent) keepReporting(ctx context.Context) {
 	heartbeat := time.NewTicker(a.o.Pace.Heartbeat)
 	defer heartbeat.Stop()
-	var written operatorv1.KubeArmorNodeStatus
 	var at time.Time
 	for {
 		due := time.Since(at) >= a.o.Pace.Heartbeat
-		if status, ready := a.status(ctx, written); ready && (due || !sameStatus(status, written)) {
-			if err := a.write(ctx, status); err == nil {
-				written, at = status, time.Now()
+		if status, differs := a.status(ctx); status != nil && (due || differs) {
+			if err := a.write(ctx, *status); err == nil {
+				at = time.Now()
 			} else if ctx.Err() == nil {
 				a.o.Log.Error(err, "status not written; trying again")
 				poke(a.report)
@@ -49,33 +49,27 @@ func (a *Agent) keepReporting(ctx context.Context) {
 	}
 }
 
-// status is what to write, once there is an object to write to.
-func (a *Agent) status(ctx context.Context, written operatorv1.KubeArmorNodeStatus) (operatorv1.KubeArmorNodeStatus, bool) {
+// status is what the object shall say, nil without one, and whether it says something else.
+func (a *Agent) status(ctx context.Context) (*operatorv1.KubeArmorNodeStatus, bool) {
 	node, _ := a.watches.kubeArmorNode(ctx)
-	if node == nil {
-		return written, false
-	}
-	before := written.Conditions
-	if len(before) == 0 {
-		before = node.Status.Conditions
-	}
 	s := a.snapshot()
-	if s.lastStep.IsZero() {
-		return written, false
+	if node == nil || s.lastStep.IsZero() {
+		return nil, false
 	}
-	return statusOf(facet{
+	status := statusOf(facet{
 		state: s, observing: a.observing(), version: a.o.Version, bootID: a.o.BootID,
 		runtime: a.o.Containers.Problem(), alertsDropped: a.alerts.Dropped(),
-	}, before), true
+	}, node.Status.Conditions)
+	return &status, !sameStatus(status, node.Status)
 }
 
-// sameStatus ignores what counts on by itself; it is written with the next change or heartbeat.
+// sameStatus ignores what counts on by itself; it is written with the next difference or heartbeat.
 func sameStatus(a, b operatorv1.KubeArmorNodeStatus) bool {
 	a.Heartbeat, b.Heartbeat = nil, nil
 	if (a.EventsDropped == 0) == (b.EventsDropped == 0) {
 		a.EventsDropped, b.EventsDropped = 0, 0
 	}
-	return reflect.DeepEqual(a, b)
+	return equality.Semantic.DeepEqual(a, b)
 }
 
 func (a *Agent) write(ctx context.Context, status operatorv1.KubeArmorNodeStatus) error {

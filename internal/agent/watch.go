@@ -99,8 +99,9 @@ func strip(object any) (any, error) {
 	return object, nil
 }
 
-// prepare sets up every watch; changed is called after every change.
-func (w *watches) prepare(ctx context.Context, changed func()) error {
+// prepare sets up every watch. changed is called after every change that a policy may depend on, reported after the
+// node's status was written, by whomever.
+func (w *watches) prepare(ctx context.Context, changed, reported func()) error {
 	for _, object := range []client.Object{
 		&operatorv1.KubeArmorNode{}, metadata("Pod"), metadata("Node"), metadata("Namespace"), &corev1.ConfigMap{},
 		&securityv1.KubeArmorPolicy{}, &securityv1.KubeArmorClusterPolicy{}, &securityv1.KubeArmorHostPolicy{},
@@ -109,7 +110,7 @@ func (w *watches) prepare(ctx context.Context, changed func()) error {
 		if err != nil {
 			return fmt.Errorf("watch %T: %w", object, err)
 		}
-		if _, err := informer.AddEventHandler(handler(changed)); err != nil {
+		if _, err := informer.AddEventHandler(handler(changed, reported)); err != nil {
 			return fmt.Errorf("watch %T: %w", object, err)
 		}
 		w.informers = append(w.informers, informer)
@@ -122,17 +123,17 @@ func (w *watches) synced() bool {
 	return !slices.ContainsFunc(w.informers, func(i cache.Informer) bool { return !i.HasSynced() })
 }
 
-// handler passes on what a policy may depend on. The agent's own writes, to a status, are no change.
-func handler(changed func()) toolscache.ResourceEventHandler {
+func handler(changed, reported func()) toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { changed() },
 		UpdateFunc: func(before, after any) {
 			b, was := before.(*operatorv1.KubeArmorNode)
 			a, is := after.(*operatorv1.KubeArmorNode)
 			if was && is && a.Generation == b.Generation && a.UID == b.UID {
-				return
+				reported()
+			} else {
+				changed()
 			}
-			changed()
 		},
 		DeleteFunc: func(any) { changed() },
 	}
