@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	apiruntime "k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/support"
+)
+
+// apiServer starts a real one with our kinds.
+func apiServer(t *testing.T) *envtest.Environment {
+	t.Helper()
+	assets := os.Getenv("KUBEBUILDER_ASSETS")
+	if assets == "" {
+		assets = filepath.Join("..", "..", ".cache", "kube", runtime.GOARCH)
+	}
+	if _, err := os.Stat(filepath.Join(assets, "kube-apiserver")); err != nil {
+		t.Fatalf("no API server to test on: %v; build it with: make kube", err)
+	}
+	env := &envtest.Environment{
+		BinaryAssetsDirectory: assets,
+		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
+		ErrorIfCRDPathMissing: true,
+	}
+	if _, err := env.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := env.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return env
+}
+
+func TestProbeReadsARealCluster(t *testing.T) {
+	env := apiServer(t)
+	scheme := apiruntime.NewScheme()
+	if err := v1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New(env.Config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := kubeconfigOf(t, env, "admin", "system:masters")
+	if got := karmor(t, "probe", "--kubeconfig", admin); got.code != ExitOK || !strings.Contains(got.errors, "no node is managed yet") {
+		t.Errorf("without nodes: %+v", got)
+	}
+	facts := attachRefused()
+	verdict := support.Decide(facts)
+	n := node("worker-b", func(n *v1.KubeArmorNode) {
+		n.Spec.Facts, n.Spec.Verdict, n.Spec.Probe.Reason = &facts, &verdict, v1.ReasonProbeSucceeded
+	})
+	if err := c.Create(t.Context(), &n); err != nil {
+		t.Fatal(err)
+	}
+	got := karmor(t, "probe", "--kubeconfig", admin, "-o", "json")
+	var list v1.KubeArmorNodeList
+	if err := json.Unmarshal([]byte(got.out), &list); err != nil {
+		t.Fatalf("%v: %+v", err, got)
+	}
+	if len(list.Items) != 1 || list.Items[0].Name != "worker-b" || *list.Items[0].Spec.Verdict != verdict {
+		t.Errorf("read %s", got.out)
+	}
+	nobody := kubeconfigOf(t, env, "nobody", "nobodies")
+	if got := karmor(t, "probe", "--kubeconfig", nobody); got.code != ExitFailed || !strings.Contains(got.errors, "get and list on kubearmornodes") {
+		t.Errorf("without rights: %+v", got)
+	}
+}
+
+func kubeconfigOf(t *testing.T, env *envtest.Environment, name, group string) string {
+	t.Helper()
+	user, err := env.AddUser(envtest.User{Name: name, Groups: []string{group}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := user.KubeConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
