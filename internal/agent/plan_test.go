@@ -191,3 +191,14 @@ func TestStatusStaysWithinItsBounds(t *testing.T) {
 		}
 	}
 }
+
+func TestNodeWhoseContainersCannotBeToldApartDoesNotClaimToEnforce(t *testing.T) {
+	f := facet{state: state{open: true}, runtime: fmt.Errorf("open: %w", containers.ErrNested)}
+	if c := f.enforcing(); c.Status != metav1.ConditionFalse || c.Reason != operatorv1.ReasonCgroupNotFound {
+		t.Errorf("condition = %+v", c)
+	}
+	f.generation = 3
+	if c := f.enforcing(); c.Status != metav1.ConditionTrue {
+		t.Errorf("a generation that is pinned holds while the runtime is away; condition = %+v", c)
+	}
+}

@@ -81,7 +81,7 @@ func runtimeReason(err error) string {
 		return operatorv1.ReasonCgroupV1
 	}
 	var lost *containers.CgroupNotFoundError
-	if errors.As(err, &lost) {
+	if errors.As(err, &lost) || errors.Is(err, containers.ErrNested) {
 		return operatorv1.ReasonCgroupNotFound
 	}
 	return operatorv1.ReasonRuntimeUnknown

@@ -113,6 +113,8 @@ func (f facet) enforcing() metav1.Condition {
 		return no(enforcer.Reason(f.openError), f.openError.Error())
 	case !f.open:
 		return condition(operatorv1.NodeEnforcing, metav1.ConditionUnknown, operatorv1.ReasonSyncing, cmp.Or(f.waiting, "the agent is starting"))
+	case f.generation == 0 && f.runtime != nil:
+		return no(runtimeReason(f.runtime), f.runtime.Error()+"; no policy can be put in force")
 	default:
 		return condition(operatorv1.NodeEnforcing, metav1.ConditionTrue, operatorv1.ReasonEnforcing, "the core is attached to the kernel's LSM hooks")
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"runtime/debug"
 	"time"
 
 	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
@@ -80,6 +81,7 @@ func (a *Agent) open(ctx context.Context) error {
 		return err
 	}
 	a.core, a.applied = core, nil
+	debug.FreeOSMemory() // loading reads the kernel's whole BTF, several times what the agent needs afterwards
 	stats, err := core.Stats()
 	if err != nil {
 		return err

@@ -19,6 +19,13 @@ import (
 // ErrNotUnified says that the node has no cgroup v2 hierarchy, by which containers are told apart.
 var ErrNotUnified = errors.New("the node has no unified cgroup hierarchy (cgroup v2)")
 
+// ErrNested says that the node is itself a container: what it sees as the hierarchy's top lies somewhere below the
+// kernel's, so that the level of a cgroup, by which the kernel finds it, cannot be told.
+var ErrNested = errors.New("the node is a container itself: its cgroup hierarchy is not the kernel's whole one")
+
+// kernelRoot is the inode number of the kernel's own top of the hierarchy.
+const kernelRoot = 1
+
 // CgroupNotFoundError says that a container runs and its cgroup is nowhere.
 type CgroupNotFoundError struct {
 	Container string
@@ -43,7 +50,15 @@ func OpenHierarchy(top string) (*Hierarchy, error) {
 	if st.Type != unix.CGROUP2_SUPER_MAGIC {
 		return nil, fmt.Errorf("open cgroup hierarchy %s: %w", top, ErrNotUnified)
 	}
-	return &Hierarchy{top: top}, nil
+	h := &Hierarchy{top: top}
+	root, err := h.lookup("/")
+	if err != nil {
+		return nil, fmt.Errorf("open cgroup hierarchy %s: %w", top, err)
+	}
+	if root.ID != kernelRoot {
+		return nil, fmt.Errorf("open cgroup hierarchy %s: %w", top, ErrNested)
+	}
+	return h, nil
 }
 
 // Resolve finds a container's cgroup: where the runtime says that it is, else the folder that is named after the
