@@ -36,7 +36,9 @@ func vmCommand() *cobra.Command {
 The command's standard output is ours, alone. Its standard error, what the kernel prints and what we have to say go to our standard
 error. The machine exists for this command only. Exit status 125 means that the machine failed, not the command.
 
-One argument is a shell command line; several are quoted and joined. The project's binaries are on the PATH.`,
+One argument is a shell command line; several are quoted and joined. It runs as root, in the root cgroup, and what it leaves running
+ends with it. The project's binaries are on the PATH. Kernels and userlands stay in the cache; remove its folders kernel or debian to
+get the newest again.`,
 		Example: `  testbed vm --kernel 6.1 --arch arm64 --lsm landlock,lockdown,yama,integrity,apparmor,bpf -- 'cat /sys/kernel/security/lsm'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if strings.TrimSpace(strings.Join(args, "")) == "" {

@@ -37,12 +37,21 @@ func Initramfs(ctx context.Context, c *cache.Cache, k kernel.Kernel, modules ...
 		return "", err
 	}
 	wanted := append(virtioModules(), modules...)
-	key := sha256.Sum256(fmt.Append(init, k.Release, wanted))
+	key := sha256.Sum256(fmt.Append(init, k.Release, wanted, etc()))
 	name := filepath.Join("initramfs", k.Release+"-"+hex.EncodeToString(key[:6]))
 	dir, err := c.Entry(ctx, name, func(tmp string) error {
 		return writeInitramfs(ctx, c, k, wanted, filepath.Join(tmp, "initramfs"))
 	})
 	return filepath.Join(dir, "initramfs"), err
+}
+
+// etc is what the small userland has in /etc.
+func etc() map[string]string {
+	return map[string]string{
+		"passwd":     "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+		"group":      "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n",
+		"os-release": "ID=busybox\nNAME=busybox\nPRETTY_NAME=\"busybox\"\n",
+	}
 }
 
 func writeInitramfs(ctx context.Context, c *cache.Cache, k kernel.Kernel, wanted []string, path string) error {
@@ -56,9 +65,9 @@ func writeInitramfs(ctx context.Context, c *cache.Cache, k kernel.Kernel, wanted
 		}
 		archive.Device("dev/console", 0o600, 5, 1)
 		archive.Device("dev/null", 0o666, 1, 3)
-		archive.Add("etc/passwd", 0o644, []byte("root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"))
-		archive.Add("etc/group", 0o644, []byte("root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"))
-		archive.Add("etc/os-release", 0o644, []byte("ID=busybox\nNAME=busybox\nPRETTY_NAME=\"busybox\"\n"))
+		for file, content := range etc() {
+			archive.Add("etc/"+file, 0o644, []byte(content))
+		}
 		if err := archive.AddTree(busybox, "bin/busybox"); err != nil {
 			return err
 		}
