@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +27,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -51,6 +53,7 @@ func TestInstalledOperator(t *testing.T) {
 	apply(t, assets, kubeconfig, "-k", filepath.Join("..", "..", "config", "default"))
 	apply(t, assets, kubeconfig, "-f", filepath.Join("..", "..", "config", "samples", "operator_v1_kubearmorconfig.yaml"))
 
+	ctrl.SetLogger(logr.Discard())
 	t.Setenv("KUBECONFIG", accountKubeconfig(t, cluster, admin, "kubearmor-operator"))
 	o := options{metricsAddress: freeAddress(t), healthAddress: freeAddress(t), leaderElect: true, namespace: namespace, maxProbes: 1}
 	ctx, cancel := context.WithCancel(t.Context())
