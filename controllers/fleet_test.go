@@ -260,3 +260,17 @@ func TestNodeOutsideTheSelectorIsLetGo(t *testing.T) {
 		return says(s, v1.ConfigReady, "False", v1.ReasonNoNodes)
 	})
 }
+
+func TestLabelsOfAnotherInstallationAreLeftAlone(t *testing.T) {
+	k := join(t, "legacy", func(n *corev1.Node) { n.Labels[v1.LabelEnforcer] = "apparmor" })
+	throughout(t, time.Second, "the label stays while nothing is declared", func() error {
+		n := &corev1.Node{}
+		if err := cluster.Get(t.Context(), client.ObjectKey{Name: k.node}, n); err != nil {
+			return err
+		}
+		if n.Labels[v1.LabelEnforcer] != "apparmor" {
+			return fmt.Errorf("it is %q", n.Labels[v1.LabelEnforcer])
+		}
+		return nil
+	})
+}

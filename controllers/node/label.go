@@ -24,7 +24,8 @@ func (r *Reconciler) label(ctx context.Context, s *scope) error {
 	desired := map[string]string{}
 	if s.managed {
 		desired = labelsOf(s.kan.Spec)
-	} else if !s.released {
+	} else if !s.released || s.kan == nil {
+		// Without an object of ours the labels are not ours either: another installation may live by them.
 		return nil
 	}
 	_, err := r.Writer.NodeLabels(ctx, s.node, ownLabels(), desired)
