@@ -4,7 +4,7 @@
  * What may be executed.
  *
  * Hook:   security_bprm_check, which sees a script and then its interpreter, each with its own file
- * Maps:   bindings, rules, slots, counters, denials, audits: shared with the other programs
+ * Maps:   bindings, rules, slots, task_slots, counters, reports, denials, audits: shared with the other programs
  * Kernel: 5.10 and later; LSM attachment needs 6.4 on arm64, the kprobe does not
  */
 #include "core/base.h"

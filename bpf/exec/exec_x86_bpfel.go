@@ -53,7 +53,15 @@ type ExecEvent struct {
 	SourceKind    uint8
 	ParentKind    uint8
 	Comm          [16]uint8
-	Pad           uint32
+	Skip          uint32
+}
+
+type ExecReport struct {
+	_     structs.HostLayout
+	Users uint32
+	Pad   uint32
+	Event ExecEvent
+	Paths [12288]uint8
 }
 
 type ExecRuleKey struct {
@@ -94,9 +102,8 @@ type ExecScratch struct {
 	Action     uint32
 	Pad        uint32
 	Lengths    [2048]uint8
-	Path       [4360]uint8
 	Event      ExecEvent
-	Paths      [12288]uint8
+	Path       [4360]uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -107,12 +114,15 @@ const (
 	ExecMapBindings       = "bindings"
 	ExecMapCounters       = "counters"
 	ExecMapDenials        = "denials"
+	ExecMapReports        = "reports"
 	ExecMapRules          = "rules"
 	ExecMapSlots          = "slots"
+	ExecMapTaskSlots      = "task_slots"
 	ExecProgExecEnforce   = "exec_enforce"
 	ExecProgExecObserve   = "exec_observe"
 	ExecVarAncestorHelper = "ancestor_helper"
 	ExecVarHashKey        = "hash_key"
+	ExecVarTaskStorage    = "task_storage"
 )
 
 // LoadExec returns the embedded CollectionSpec for Exec.
@@ -165,12 +175,14 @@ type ExecProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ExecMapSpecs struct {
-	Audits   *ebpf.MapSpec `ebpf:"audits"`
-	Bindings *ebpf.MapSpec `ebpf:"bindings"`
-	Counters *ebpf.MapSpec `ebpf:"counters"`
-	Denials  *ebpf.MapSpec `ebpf:"denials"`
-	Rules    *ebpf.MapSpec `ebpf:"rules"`
-	Slots    *ebpf.MapSpec `ebpf:"slots"`
+	Audits    *ebpf.MapSpec `ebpf:"audits"`
+	Bindings  *ebpf.MapSpec `ebpf:"bindings"`
+	Counters  *ebpf.MapSpec `ebpf:"counters"`
+	Denials   *ebpf.MapSpec `ebpf:"denials"`
+	Reports   *ebpf.MapSpec `ebpf:"reports"`
+	Rules     *ebpf.MapSpec `ebpf:"rules"`
+	Slots     *ebpf.MapSpec `ebpf:"slots"`
+	TaskSlots *ebpf.MapSpec `ebpf:"task_slots"`
 }
 
 // ExecVariableSpecs contains global variables before they are loaded into the kernel.
@@ -179,6 +191,7 @@ type ExecMapSpecs struct {
 type ExecVariableSpecs struct {
 	AncestorHelper *ebpf.VariableSpec `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.VariableSpec `ebpf:"hash_key"`
+	TaskStorage    *ebpf.VariableSpec `ebpf:"task_storage"`
 }
 
 // ExecObjects contains all objects after they have been loaded into the kernel.
@@ -201,12 +214,14 @@ func (o *ExecObjects) Close() error {
 //
 // It can be passed to LoadExecObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ExecMaps struct {
-	Audits   *ebpf.Map `ebpf:"audits"`
-	Bindings *ebpf.Map `ebpf:"bindings"`
-	Counters *ebpf.Map `ebpf:"counters"`
-	Denials  *ebpf.Map `ebpf:"denials"`
-	Rules    *ebpf.Map `ebpf:"rules"`
-	Slots    *ebpf.Map `ebpf:"slots"`
+	Audits    *ebpf.Map `ebpf:"audits"`
+	Bindings  *ebpf.Map `ebpf:"bindings"`
+	Counters  *ebpf.Map `ebpf:"counters"`
+	Denials   *ebpf.Map `ebpf:"denials"`
+	Reports   *ebpf.Map `ebpf:"reports"`
+	Rules     *ebpf.Map `ebpf:"rules"`
+	Slots     *ebpf.Map `ebpf:"slots"`
+	TaskSlots *ebpf.Map `ebpf:"task_slots"`
 }
 
 func (m *ExecMaps) Close() error {
@@ -215,8 +230,10 @@ func (m *ExecMaps) Close() error {
 		m.Bindings,
 		m.Counters,
 		m.Denials,
+		m.Reports,
 		m.Rules,
 		m.Slots,
+		m.TaskSlots,
 	)
 }
 
@@ -226,6 +243,7 @@ func (m *ExecMaps) Close() error {
 type ExecVariables struct {
 	AncestorHelper *ebpf.Variable `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.Variable `ebpf:"hash_key"`
+	TaskStorage    *ebpf.Variable `ebpf:"task_storage"`
 }
 
 // ExecPrograms contains all programs after they have been loaded into the kernel.

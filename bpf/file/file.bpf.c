@@ -5,7 +5,7 @@
  *
  * Hook:   security_file_open: every way to get a file that can be read, written or executed (open, openat2,
  *         open_by_handle_at, io_uring, execve), and none to get a mere reference (O_PATH)
- * Maps:   bindings, rules, slots, counters, denials, audits: shared with the other programs
+ * Maps:   bindings, rules, slots, task_slots, counters, reports, denials, audits: shared with the other programs
  * Kernel: 5.10 and later; LSM attachment needs 6.4 on arm64, the kprobe does not
  */
 #include "core/base.h"

@@ -4,23 +4,37 @@
  * Path assembly and matching alone, for tests and benchmarks at native speed: a socket filter is never attached, only
  * run by BPF_PROG_TEST_RUN, which every kernel allows.
  *
- * Maps:   rules and slots; the test fills slot 0, and reads the result from it
+ * Maps:   names, rules and slots; the test fills slot 0, and reads the result from it
  * Kernel: 5.10 and later
  */
 #include "core/base.h"
 #include "core/match.h"
 
-/* Prepends one name of the list in s->paths: its length in one byte, then its bytes. */
+/* A list of names: the length of each in one byte, then its bytes; a zero ends it. */
+struct list {
+	u8 bytes[3 * PATH_BYTES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct list);
+} names SEC(".maps");
+
+/* Prepends the name at this place of the list. */
 __noinline int assemble_step(u32 slot, u32 at)
 {
 	struct scratch *s = scratch_at(slot);
+	u32 first = 0;
+	struct list *list = bpf_map_lookup_elem(&names, &first);
 
-	if (!s || at >= sizeof(s->paths) - NAME_BYTES - 1)
+	if (!s || !list || at >= sizeof(list->bytes) - NAME_BYTES - 1)
 		return -1;
-	if (!s->paths[at])
+	if (!list->bytes[at])
 		return -1;
-	s->status = path_prepend(s, &s->paths[at + 1], s->paths[at]);
-	return s->status ? -1 : s->paths[at] + 1;
+	s->status = path_prepend(s, &list->bytes[at + 1], list->bytes[at]);
+	return s->status ? -1 : list->bytes[at] + 1;
 }
 
 __noinline int assemble_steps(u32 slot, u32 at)
@@ -36,7 +50,7 @@ __noinline int assemble_steps(u32 slot, u32 at)
 	return at;
 }
 
-/* Assembles the path whose names are listed in slot 0, the last one first. */
+/* Assembles the path of the listed names, the last one first, in slot 0. */
 SEC("socket")
 int assemble(struct __sk_buff *skb)
 {

@@ -25,6 +25,11 @@ type MatchBinding struct {
 	Pad        uint32
 }
 
+type MatchList struct {
+	_     structs.HostLayout
+	Bytes [12288]uint8
+}
+
 type MatchRuleKey struct {
 	_       structs.HostLayout
 	Profile uint64
@@ -63,7 +68,6 @@ type MatchScratch struct {
 	Action     uint32
 	Pad        uint32
 	Lengths    [2048]uint8
-	Path       [4360]uint8
 	Event      struct {
 		_             structs.HostLayout
 		Time          uint64
@@ -92,9 +96,9 @@ type MatchScratch struct {
 		SourceKind    uint8
 		ParentKind    uint8
 		Comm          [16]uint8
-		Pad           uint32
+		Skip          uint32
 	}
-	Paths [12288]uint8
+	Path [4360]uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -102,12 +106,15 @@ type MatchScratch struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	MatchMapBindings       = "bindings"
+	MatchMapNames          = "names"
 	MatchMapRules          = "rules"
 	MatchMapSlots          = "slots"
+	MatchMapTaskSlots      = "task_slots"
 	MatchProgAssemble      = "assemble"
 	MatchProgMatchPath     = "match_path"
 	MatchVarAncestorHelper = "ancestor_helper"
 	MatchVarHashKey        = "hash_key"
+	MatchVarTaskStorage    = "task_storage"
 )
 
 // LoadMatch returns the embedded CollectionSpec for Match.
@@ -160,9 +167,11 @@ type MatchProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MatchMapSpecs struct {
-	Bindings *ebpf.MapSpec `ebpf:"bindings"`
-	Rules    *ebpf.MapSpec `ebpf:"rules"`
-	Slots    *ebpf.MapSpec `ebpf:"slots"`
+	Bindings  *ebpf.MapSpec `ebpf:"bindings"`
+	Names     *ebpf.MapSpec `ebpf:"names"`
+	Rules     *ebpf.MapSpec `ebpf:"rules"`
+	Slots     *ebpf.MapSpec `ebpf:"slots"`
+	TaskSlots *ebpf.MapSpec `ebpf:"task_slots"`
 }
 
 // MatchVariableSpecs contains global variables before they are loaded into the kernel.
@@ -171,6 +180,7 @@ type MatchMapSpecs struct {
 type MatchVariableSpecs struct {
 	AncestorHelper *ebpf.VariableSpec `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.VariableSpec `ebpf:"hash_key"`
+	TaskStorage    *ebpf.VariableSpec `ebpf:"task_storage"`
 }
 
 // MatchObjects contains all objects after they have been loaded into the kernel.
@@ -193,16 +203,20 @@ func (o *MatchObjects) Close() error {
 //
 // It can be passed to LoadMatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MatchMaps struct {
-	Bindings *ebpf.Map `ebpf:"bindings"`
-	Rules    *ebpf.Map `ebpf:"rules"`
-	Slots    *ebpf.Map `ebpf:"slots"`
+	Bindings  *ebpf.Map `ebpf:"bindings"`
+	Names     *ebpf.Map `ebpf:"names"`
+	Rules     *ebpf.Map `ebpf:"rules"`
+	Slots     *ebpf.Map `ebpf:"slots"`
+	TaskSlots *ebpf.Map `ebpf:"task_slots"`
 }
 
 func (m *MatchMaps) Close() error {
 	return _MatchClose(
 		m.Bindings,
+		m.Names,
 		m.Rules,
 		m.Slots,
+		m.TaskSlots,
 	)
 }
 
@@ -212,6 +226,7 @@ func (m *MatchMaps) Close() error {
 type MatchVariables struct {
 	AncestorHelper *ebpf.Variable `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.Variable `ebpf:"hash_key"`
+	TaskStorage    *ebpf.Variable `ebpf:"task_storage"`
 }
 
 // MatchPrograms contains all programs after they have been loaded into the kernel.

@@ -39,6 +39,7 @@ func decode(record []byte, boot time.Time) (Event, error) {
 		return Event{}, fmt.Errorf("%w: %d bytes", errShortEvent, len(record))
 	}
 	paths := record[n:]
+	paths = paths[min(int(w.Skip), len(paths)):]
 	// In 64 bits, because a record that is not ours may say anything.
 	if said := uint64(w.ResourceBytes) + uint64(w.SourceBytes) + uint64(w.ParentBytes); said > uint64(len(paths)) {
 		return Event{}, fmt.Errorf("%w: %d bytes of paths, not %d", errShortEvent, len(paths), said)

@@ -13,6 +13,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 
@@ -25,6 +26,8 @@ const (
 	tableBindings = "bindings"
 	tableRules    = "rules"
 	tableSlots    = "slots"
+	tableReports  = "reports"
+	tableTasks    = "task_slots"
 	tableCounters = "counters"
 	tableDenials  = "denials"
 	tableAudits   = "audits"
@@ -32,22 +35,24 @@ const (
 	tableLevels   = "levels"
 )
 
-// slotsPerCPU is SCRATCH_SLOTS.
-const slotsPerCPU = 4
-
 // specs are the objects as they will be loaded, and the maps that they share.
 type specs struct {
 	objects []*ebpf.CollectionSpec
 	maps    map[string]*ebpf.MapSpec
+	// taskStorage says whether the programs may use task_slots.
+	taskStorage bool
 }
 
 func loadSpecs(mode Mode) (specs, error) {
 	if mode != ModeEnforce && mode != ModeObserve {
 		return specs{}, fmt.Errorf("mode %q is neither %q nor %q", mode, ModeEnforce, ModeObserve)
 	}
-	s := specs{maps: map[string]*ebpf.MapSpec{
-		tableHashKey: {Name: tableHashKey, Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: 1},
-	}}
+	s := specs{
+		maps: map[string]*ebpf.MapSpec{
+			tableHashKey: {Name: tableHashKey, Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: 1},
+		},
+		taskStorage: mode == ModeEnforce && features.HaveMapType(ebpf.TaskStorage) == nil,
+	}
 	for _, load := range []func() (*ebpf.CollectionSpec, error){exec.LoadExec, file.LoadFile} {
 		object, err := load()
 		if err != nil {
@@ -68,7 +73,13 @@ func (s specs) shareMaps() error {
 		return fmt.Errorf("count CPUs: %w", err)
 	}
 	for _, object := range s.objects {
-		object.Maps[tableSlots].MaxEntries = uint32(cpus * slotsPerCPU)
+		for _, perCPU := range []string{tableSlots, tableReports} {
+			object.Maps[perCPU].MaxEntries *= uint32(cpus)
+		}
+		if !s.taskStorage {
+			tasks := object.Maps[tableTasks]
+			tasks.Type, tasks.Flags, tasks.MaxEntries = ebpf.Array, 0, 1
+		}
 		for name, m := range object.Maps {
 			if name[0] != '.' {
 				s.maps[name] = m
@@ -91,10 +102,14 @@ func (c *Core) load(s specs) error {
 	if err := c.takeKey(); err != nil {
 		return err
 	}
-	helper := haveAncestorHelper(c.mode)
+	settings := map[string]any{
+		"hash_key":        c.key,
+		"ancestor_helper": haveAncestorHelper(c.mode),
+		"task_storage":    s.taskStorage,
+	}
 	cache := btf.NewCache()
 	for _, object := range s.objects {
-		if err := c.loadObject(object, helper, cache); err != nil {
+		if err := c.loadObject(object, settings, cache); err != nil {
 			return err
 		}
 	}
@@ -146,12 +161,11 @@ func (c *Core) takeKey() error {
 	return nil
 }
 
-func (c *Core) loadObject(object *ebpf.CollectionSpec, ancestorHelper bool, cache *btf.Cache) error {
-	if err := object.Variables["hash_key"].Set(c.key); err != nil {
-		return fmt.Errorf("set hash key: %w", err)
-	}
-	if err := object.Variables["ancestor_helper"].Set(ancestorHelper); err != nil {
-		return fmt.Errorf("set ancestor helper: %w", err)
+func (c *Core) loadObject(object *ebpf.CollectionSpec, settings map[string]any, cache *btf.Cache) error {
+	for name, value := range settings {
+		if err := object.Variables[name].Set(value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
 	}
 	shared := maps.Clone(c.maps)
 	delete(shared, tableHashKey)

@@ -284,14 +284,14 @@ func TestTheKernelsAssemblyOfPaths(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			m.slot = match.MatchScratch{}
+			var list [3 * maxPath]byte
 			at, want := 0, ""
 			for i := len(test.names) - 1; i >= 0; i-- {
-				m.slot.Paths[at] = uint8(len(test.names[i]))
-				at += 1 + copy(m.slot.Paths[at+1:], test.names[i])
+				list[at] = uint8(len(test.names[i]))
+				at += 1 + copy(list[at+1:], test.names[i])
 				want = "/" + test.names[i] + want
 			}
-			if err := m.objects.Slots.Put(uint32(0), &m.slot); err != nil {
+			if err := m.objects.Names.Put(uint32(0), list); err != nil {
 				t.Fatal(err)
 			}
 			out := m.run(t, m.objects.Assemble)

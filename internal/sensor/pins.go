@@ -117,7 +117,7 @@ func (p *pins) adoptMap(name string, spec *ebpf.MapSpec) (*ebpf.Map, error) {
 func (p *pins) pinHooks(hooks []hook) error {
 	ours := map[string]bool{}
 	for _, h := range hooks {
-		next := p.linkPath(h.name + ".next")
+		next := p.linkPath(h.name + "-next")
 		if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove left-over pin: %w", err)
 		}

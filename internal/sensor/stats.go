@@ -37,14 +37,15 @@ type Table struct {
 // causes are enum path_status and enum counter.
 func causes() map[uint32]string {
 	return map[uint32]string{
-		1: "path_too_long",
-		2: "path_too_many_mounts",
-		3: "path_detached_mount",
-		4: "path_unreachable",
-		5: "path_fault",
-		6: "scratch_busy",
-		8: "denial_ring_full",
-		9: "audit_ring_full",
+		1:  "path_too_long",
+		2:  "path_too_many_mounts",
+		3:  "path_detached_mount",
+		4:  "path_unreachable",
+		5:  "path_fault",
+		6:  "scratch_busy",
+		8:  "denial_ring_full",
+		9:  "audit_ring_full",
+		10: "event_without_source",
 	}
 }
 

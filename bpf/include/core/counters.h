@@ -10,6 +10,8 @@
 enum counter {
 	COUNT_DENIALS_LOST = 8,
 	COUNT_AUDITS_LOST = 9,
+	/* Sent without the executables' paths. */
+	COUNT_EVENTS_CUT = 10,
 	COUNTERS = 16,
 };
 

@@ -32,7 +32,8 @@ struct event {
 	u8 source_kind;
 	u8 parent_kind;
 	u8 comm[16];
-	u32 pad;
+	/* Bytes between this header and the first path. */
+	u32 skip;
 };
 
 #endif

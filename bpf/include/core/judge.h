@@ -109,7 +109,7 @@ static __always_inline int judge(const struct request *r)
 		s->event.status = s->status;
 		report(slot);
 	}
-	scratch_release(s);
+	scratch_release(s, slot);
 	return judge_answer(action, r->enforce);
 }
 

@@ -15,8 +15,9 @@
 #define LOOP_STEPS 64
 /* Levels of the cgroup hierarchy at which workloads are bound. */
 #define CGROUP_LEVELS 16
-/* Tasks that may be inside the core on one CPU at one time. */
-#define SCRATCH_SLOTS 4
+/* Tasks of one CPU that find room for a path without an allocation, and for a whole event. */
+#define SCRATCH_SLOTS 8
+#define REPORT_SLOTS 2
 
 #define EACCES 13
 

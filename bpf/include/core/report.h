@@ -7,6 +7,7 @@
 #include "audits.h"
 #include "counters.h"
 #include "denials.h"
+#include "reports.h"
 #include "task.h"
 #include "walk.h"
 
@@ -21,7 +22,7 @@ static __always_inline void report_send(struct event *e, u64 bytes)
 }
 
 /* Appends the path in the slot to the event's paths; returns its length. */
-static __always_inline u32 report_path(struct scratch *s, u32 at)
+static __always_inline u32 report_path(struct report *r, struct scratch *s, u32 at)
 {
 	u32 start = s->start;
 	u32 bytes;
@@ -31,14 +32,39 @@ static __always_inline u32 report_path(struct scratch *s, u32 at)
 	bytes = PATH_BYTES - start;
 	if (at > 2 * PATH_BYTES)
 		return 0;
-	if (bpf_probe_read_kernel(&s->paths[at], bytes, &s->path[start]))
+	if (bpf_probe_read_kernel(&r->paths[at], bytes, &s->path[start]))
 		return 0;
 	return bytes;
 }
 
-static __always_inline struct file *report_executable(struct task_struct *task)
+/* Adds the path of a task's executable; returns its length. */
+static __always_inline u32 report_executable(struct report *r, struct scratch *s, u32 slot, struct task_struct *task, u32 at)
 {
-	return BPF_CORE_READ(task, mm, exe_file);
+	struct file *file = BPF_CORE_READ(task, mm, exe_file);
+
+	path_begin(s);
+	if (file)
+		walk(s, slot, file);
+	return report_path(r, s, at);
+}
+
+static __always_inline void report_whole(struct report *r, struct scratch *s, u32 slot)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct event *e = &r->event;
+	u32 bytes;
+
+	*e = s->event;
+	bytes = report_path(r, s, 0);
+	e->resource_bytes = bytes;
+	e->source_bytes = report_executable(r, s, slot, task, bytes);
+	e->source_kind = s->kind;
+	bytes += e->source_bytes;
+	e->parent_bytes = report_executable(r, s, slot, BPF_CORE_READ(task, real_parent), bytes);
+	e->parent_kind = s->kind;
+	bytes += e->parent_bytes;
+	if (bytes <= sizeof(r->paths))
+		report_send(e, sizeof(*e) + bytes);
 }
 
 /*
@@ -47,11 +73,9 @@ static __always_inline struct file *report_executable(struct task_struct *task)
  */
 __noinline int report(u32 slot)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	struct scratch *s = scratch_at(slot);
-	struct file *source;
+	struct report *r;
 	struct event *e;
-	u32 bytes;
 
 	if (!s)
 		return 0;
@@ -59,28 +83,18 @@ __noinline int report(u32 slot)
 	e->inode = s->inode;
 	e->magic = s->magic;
 	e->kind = s->kind;
-	e->resource_bytes = report_path(s, 0);
-	e->source_bytes = 0;
-	e->parent_bytes = 0;
 	task_describe(e);
-	bytes = e->resource_bytes;
-	source = report_executable(task);
-	if (source) {
-		walk(s, slot, source);
-		e->source_kind = s->kind;
-		e->source_bytes = report_path(s, bytes);
-		bytes += e->source_bytes;
-	}
-	source = report_executable(BPF_CORE_READ(task, real_parent));
-	if (source) {
-		walk(s, slot, source);
-		e->parent_kind = s->kind;
-		e->parent_bytes = report_path(s, bytes);
-		bytes += e->parent_bytes;
-	}
-	if (bytes > sizeof(s->paths))
+	r = report_take();
+	if (r) {
+		report_whole(r, s, slot);
+		slot_release(&r->users);
 		return 0;
-	report_send(e, sizeof(*e) + bytes);
+	}
+	/* The resource alone, with what is in front of it. */
+	count(COUNT_EVENTS_CUT);
+	e->skip = s->start;
+	e->resource_bytes = PATH_BYTES - s->start;
+	report_send(e, sizeof(*e) + PATH_BYTES);
 	return 0;
 }
 

@@ -10,4 +10,7 @@ const volatile u64 hash_key[2];
 /* Whether bpf_get_current_ancestor_cgroup_id() is open to this type of program. */
 const volatile bool ancestor_helper;
 
+/* Whether programs of this type may keep something with a task. */
+const volatile bool task_storage;
+
 #endif

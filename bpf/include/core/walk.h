@@ -29,26 +29,33 @@ static __always_inline int walk_top(struct scratch *s, struct mount *mount)
 {
 	u64 ns = (u64)BPF_CORE_READ(mount, mnt_ns);
 
-	if (ns == 0 || ns == MNT_NS_INTERNAL || fix_anonymous_mount_namespace((void *)ns))
+	/* Only the kernel can open this, as overlayfs does to copy a file up. */
+	if (ns == MNT_NS_INTERNAL) {
+		s->kind = PATH_OBJECT;
+		return walk_end(s, PATH_RESOLVED);
+	}
+	if (ns == 0 || fix_anonymous_mount_namespace((void *)ns))
 		return walk_end(s, PATH_DETACHED);
 	return walk_end(s, PATH_RESOLVED);
 }
 
-/* At a dentry without a parent which is not its mount's root: an object of the kernel's own, or unreachable. */
+/*
+ * At a dentry without a parent which is not its mount's root: unreachable, or in a mount of the kernel's own. There it
+ * is an object such as a pipe or a memfd, or, with a path, something that only the kernel can open.
+ */
 static __always_inline int walk_rootless(struct scratch *s, struct mount *mount, struct dentry *dentry)
 {
-	int err = 0;
-
-	if ((u64)BPF_CORE_READ(mount, mnt_ns) != MNT_NS_INTERNAL || s->components)
+	if ((u64)BPF_CORE_READ(mount, mnt_ns) != MNT_NS_INTERNAL)
 		return walk_end(s, PATH_UNREACHABLE);
+	s->kind = PATH_OBJECT;
+	if (s->components)
+		return walk_end(s, PATH_RESOLVED);
 	s->magic = BPF_CORE_READ(dentry, d_sb, s_magic);
 	s->inode = BPF_CORE_READ(dentry, d_inode, i_ino);
-	s->kind = PATH_OBJECT;
-	if (s->magic == TMPFS_MAGIC || s->magic == HUGETLBFS_MAGIC) {
-		s->kind = PATH_DELETED;
-		err = path_prepend(s, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len));
-	}
-	return walk_end(s, err);
+	if (s->magic != TMPFS_MAGIC && s->magic != HUGETLBFS_MAGIC)
+		return walk_end(s, PATH_RESOLVED);
+	s->kind = PATH_DELETED;
+	return walk_end(s, path_prepend(s, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len)));
 }
 
 /* One component or one mount up. Global, so that the verifier sees it once and not once for each component. */

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sensor
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+)
+
+// attack opens a file in a tight loop, in the workload, until stop, which returns how often it was denied and allowed.
+func (w *workload) attack(path string) (stop func() (denied, allowed int)) {
+	w.t.Helper()
+	cmd := w.command("loop", path)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out := start(w.t, cmd, "looping")
+	return func() (denied, allowed int) {
+		w.t.Helper()
+		stdin.Close()
+		last, err := out.ReadString('\n')
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if _, err := fmt.Sscanf(last, "denied %d allowed %d", &denied, &allowed); err != nil {
+			w.t.Fatalf("the attacker said %q: %v", last, err)
+		}
+		io.Copy(io.Discard, out)
+		if err := cmd.Wait(); err != nil {
+			w.t.Error(err)
+		}
+		return denied, allowed
+	}
+}
+
+// start starts a worker and waits until it says that it is ready.
+func start(t *testing.T, cmd *exec.Cmd, ready string) *bufio.Reader {
+	t.Helper()
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	out := bufio.NewReader(stdout)
+	line, err := out.ReadString('\n')
+	if strings.TrimSpace(line) != ready {
+		t.Fatalf("the worker said %q, not %q (%v)", line, ready, err)
+	}
+	return out
+}
+
+// mustHold ends an attack and fails if one attempt was allowed.
+func mustHold(t *testing.T, stop func() (denied, allowed int)) {
+	t.Helper()
+	denied, allowed := stop()
+	t.Logf("%d attempts denied, %d allowed", denied, allowed)
+	if allowed != 0 || denied == 0 {
+		t.Errorf("%d attempts allowed, %d denied", allowed, denied)
+	}
+}
+
+func TestNoAttemptPassesWhileGenerationsChange(t *testing.T) {
+	r := newRig(t, Options{Mode: ModeEnforce})
+	w := r.workload("confined")
+	secret := touch(t, filepath.Join(r.dir, "secret"))
+	rules := func(i int) []compile.Rule {
+		list := []compile.Rule{block(files, exact, secret)}
+		if i%2 == 0 {
+			list[0] = block(files, recursive, r.dir+"/")
+		}
+		// Another content makes another profile: every switch writes one and deletes one.
+		return append(list, rule(compile.ActionAudit, files, exact, fmt.Sprintf("/other/%d", i)))
+	}
+	r.confine(map[*workload][]compile.Rule{w: rules(0)})
+	stop := w.attack(secret)
+	switches := 0
+	for end := time.Now().Add(4 * time.Second); time.Now().Before(end); switches++ {
+		r.confine(map[*workload][]compile.Rule{w: rules(switches + 1)})
+	}
+	mustHold(t, stop)
+	t.Logf("%d switches", switches)
+	if s := stats(t, r.core); s.Generation != r.gen || used(s, tableRules) != 3 {
+		t.Errorf("after %d switches: %+v", switches, s)
+	}
+	if held, err := r.core.readRules(); err != nil || len(held) != 3 {
+		t.Errorf("%d rules in the table, want 3: %v", len(held), err)
+	}
+}
+
+func stats(t *testing.T, core *Core) Stats {
+	t.Helper()
+	s, err := core.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func used(s Stats, table string) int {
+	for _, have := range s.Tables {
+		if have.Name == table {
+			return int(have.Used)
+		}
+	}
+	return -1
+}
+
+// TestEnforcementOutlivesItsLoader: killed, the loader's policy holds; a new one takes over without a gap.
+func TestEnforcementOutlivesItsLoader(t *testing.T) {
+	requireMode(t, ModeEnforce)
+	t.Cleanup(func() { DetachAll(bpffs) })
+	r := &rig{t: t, dir: realDir(t)}
+	w := r.workload("confined")
+	secret := touch(t, filepath.Join(r.dir, "secret"))
+	set := storedSet{Generation: 7, Cgroup: w.cgroup, Rules: []compile.Rule{block(files, exact, secret)}}
+	loader := startLoader(t, set)
+	stop := w.attack(secret)
+	if err := loader.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	loader.Wait()
+	if got := w.do("open", secret); got != denied {
+		t.Fatalf("after the loader's death: %v, want %v", got, denied)
+	}
+
+	for range 3 {
+		core := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})
+		if s := stats(t, core); s.Generation != 7 || used(s, tableRules) != 2 {
+			t.Errorf("adopted: %+v", s)
+		}
+		if err := core.Apply(t.Context(), set.set()); err != nil {
+			t.Error(err)
+		}
+		core.Close()
+	}
+	core := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})
+	stopListening := r.listen(core)
+	if events := r.take(); len(events) == 0 || events[0].Resource != secret {
+		t.Error("the events of the time without a loader are not in the ring")
+	}
+	stopListening()
+	mustHold(t, stop)
+	if err := core.Detach(); err != nil {
+		t.Error(err)
+	}
+	if got := w.do("open", secret); got != 0 {
+		t.Errorf("after detaching: %v", got)
+	}
+}
+
+func startLoader(t *testing.T, set storedSet) *exec.Cmd {
+	t.Helper()
+	text, err := json.Marshal(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "set.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := workerCommand("load", bpffs, path)
+	start(t, cmd, "loaded")
+	return cmd
+}
+
+// TestACoreOfAnotherShapeEnforcesUntilTheNewOneHasPolicies.
+func TestACoreOfAnotherShapeEnforcesUntilTheNewOneHasPolicies(t *testing.T) {
+	requireMode(t, ModeEnforce)
+	t.Cleanup(func() { DetachAll(bpffs) })
+	r := &rig{t: t, dir: realDir(t)}
+	w := r.workload("confined")
+	secret := touch(t, filepath.Join(r.dir, "secret"))
+	set := storedSet{Generation: 1, Cgroup: w.cgroup, Rules: []compile.Rule{block(files, exact, secret)}}
+	old := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})
+	if err := old.Apply(t.Context(), set.set()); err != nil {
+		t.Fatal(err)
+	}
+	// From here on it looks like one of another version.
+	other := filepath.Join(old.pins.root, "000000000000")
+	if err := os.Rename(old.pins.dir, other); err != nil {
+		t.Fatal(err)
+	}
+	old.Close()
+	stop := w.attack(secret)
+	core := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})
+	if s := stats(t, core); s.Generation != 0 {
+		t.Errorf("a core of another shape was adopted: %+v", s)
+	}
+	if err := core.Apply(t.Context(), set.set()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(other); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the old core is still pinned: %v", err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	mustHold(t, stop)
+}
+
+func TestTheNextApplyRemovesWhatADeadAgentLeft(t *testing.T) {
+	r := newRig(t, Options{Mode: ModeEnforce})
+	w := r.workload("confined")
+	half, err := encode(compile.Set{Profiles: []compile.Profile{profileOf([]compile.Rule{block(files, exact, "/half")})}}, r.core.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rules := range half.profiles {
+		for key, value := range rules {
+			if key.Kind == ruleProfile {
+				continue
+			}
+			if err := r.core.maps[tableRules].Put(key, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	r.confine(map[*workload][]compile.Rule{w: {block(files, exact, "/whole")}})
+	held, err := r.core.readRules()
+	if err != nil || len(held) != 2 {
+		t.Errorf("%d rules in the table, want 2: %v", len(held), err)
+	}
+}
+
+func TestASetThatDoesNotFitLeavesThePreviousOne(t *testing.T) {
+	r := newRig(t, Options{Mode: ModeEnforce})
+	w := r.workload("confined")
+	secret := touch(t, filepath.Join(r.dir, "secret"))
+	r.confine(map[*workload][]compile.Rule{w: {block(files, exact, secret)}})
+	before := stats(t, r.core)
+	many := make([]compile.Rule, 70_000)
+	for i := range many {
+		many[i] = rule(compile.ActionAudit, files, exact, fmt.Sprintf("/many/%d", i))
+	}
+	err := r.core.Apply(t.Context(), r.set(map[*workload][]compile.Rule{w: many}))
+	var full *TableFullError
+	if !errors.As(err, &full) {
+		t.Fatalf("got %v, want a TableFullError", err)
+	}
+	if diff := cmp.Diff(TableFullError{Table: tableRules, Need: 70_003, Capacity: 65_536}, *full); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(before, stats(t, r.core)); diff != "" {
+		t.Errorf("the core changed (-before +after):\n%s", diff)
+	}
+	if got := w.do("open", secret); got != denied {
+		t.Errorf("the previous set: %v, want %v", got, denied)
+	}
+}
+
+func TestNothingIsLeftAfterDetachAll(t *testing.T) {
+	requireMode(t, ModeEnforce)
+	before := kernelObjects(t)
+	core := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})
+	if err := core.Apply(t.Context(), compile.Set{Generation: 1}); err != nil {
+		t.Fatal(err)
+	}
+	core.Close()
+	if len(newObjects(t, before)) < 10 {
+		t.Fatal("pinned objects are not there, so this test would prove nothing")
+	}
+	if err := DetachAll(bpffs); err != nil {
+		t.Fatal(err)
+	}
+	// The kernel frees objects a little later.
+	var left []string
+	for range 100 {
+		if left = newObjects(t, before); len(left) == 0 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if len(left) != 0 {
+		t.Errorf("left in the kernel: %q", left)
+	}
+	if entries, err := os.ReadDir(bpffs); err != nil || len(entries) != 0 {
+		t.Errorf("below the bpffs: %v %v", entries, err)
+	}
+	if err := DetachAll(bpffs); err != nil {
+		t.Errorf("a second time: %v", err)
+	}
+}
+
+// kernelObjects are all programs, maps and links.
+func kernelObjects(t *testing.T) map[string]bool {
+	t.Helper()
+	objects := map[string]bool{}
+	for id, err := ebpf.ProgramGetNextID(0); err == nil; id, err = ebpf.ProgramGetNextID(id) {
+		objects[fmt.Sprintf("program %d", id)] = true
+	}
+	for id, err := ebpf.MapGetNextID(0); err == nil; id, err = ebpf.MapGetNextID(id) {
+		objects[fmt.Sprintf("map %d", id)] = true
+	}
+	links := new(link.Iterator)
+	defer links.Close()
+	for links.Next() {
+		objects[fmt.Sprintf("link %d", links.ID)] = true
+	}
+	return objects
+}
+
+func newObjects(t *testing.T, before map[string]bool) []string {
+	t.Helper()
+	var added []string
+	for object := range kernelObjects(t) {
+		if !before[object] {
+			added = append(added, object+" "+mapName(object))
+		}
+	}
+	return added
+}
+
+// mapName makes a failure readable.
+func mapName(object string) string {
+	var id ebpf.MapID
+	if _, err := fmt.Sscanf(object, "map %d", &id); err != nil {
+		return ""
+	}
+	m, err := ebpf.NewMapFromID(id)
+	if err != nil {
+		return err.Error()
+	}
+	defer m.Close()
+	return m.String()
+}
+
+// TestNoVerdictIsMixedUp: many tasks on few CPUs, switched at any moment where the kernel can.
+func TestNoVerdictIsMixedUp(t *testing.T) {
+	r := newRig(t, Options{Mode: ModeEnforce})
+	if err := os.WriteFile("/sys/kernel/debug/sched/preempt", []byte("full"), 0); err == nil {
+		t.Log("the kernel preempts fully")
+	}
+	w := r.workload("confined")
+	allowed := touch(t, filepath.Join(r.dir, strings.Repeat("deep/", 40), "file"))
+	secret := touch(t, filepath.Join(r.dir, strings.Repeat("deeq/", 40), "file"))
+	r.confine(map[*workload][]compile.Rule{w: {
+		block(files, recursive, filepath.Join(r.dir, "deeq")+"/"),
+		rule(compile.ActionAudit, files, recursive, filepath.Join(r.dir, "deep/deep")+"/"),
+	}})
+	if got := w.do("mix", allowed, secret); got != 0 {
+		t.Error("a wrong verdict")
+	}
+	for _, e := range r.take() {
+		if want := map[bool]string{true: secret, false: allowed}[e.Denied]; e.Resource != want {
+			t.Errorf("event of %q, denied %v", e.Resource, e.Denied)
+			break
+		}
+	}
+	t.Log(drops(t, r.core))
+}
+
+// TestTheCanaryIsHonest about kernels that cannot enforce; test/vm boots some.
+func TestTheCanaryIsHonest(t *testing.T) {
+	want := os.Getenv("SENSOR_TESTS_CANARY")
+	if want == "" {
+		t.Skip("needs a kernel that cannot enforce: test/vm boots some and says what to expect")
+	}
+	err := Canary(t.Context(), ModeEnforce, t.TempDir())
+	var refusal *CanaryError
+	if !errors.As(err, &refusal) || refusal.Reason != want {
+		t.Errorf("got %v, want reason %s", err, want)
+	}
+	t.Log(err)
+	if err := Canary(t.Context(), ModeObserve, t.TempDir()); err != nil {
+		t.Errorf("observe mode: %v", err)
+	}
+}
