@@ -97,10 +97,7 @@ func TestDriftOfOwnedObjectsIsRepaired(t *testing.T) {
 		{"no label of ours", func(d *appsv1.DaemonSet) { delete(d.Labels, v1.LabelManagedBy) }},
 	}
 	for _, e := range edits {
-		live := &appsv1.DaemonSet{}
-		must(t, cluster.Get(t.Context(), client.ObjectKeyFromObject(ds), live))
-		e.edit(live)
-		must(t, cluster.Update(t.Context(), live, client.FieldOwner("kubectl-edit")))
+		edit(t, ds.DeepCopy(), e.edit, client.FieldOwner("kubectl-edit"))
 		repaired(e.name)
 	}
 	must(t, cluster.Delete(t.Context(), ds.DeepCopy()))
@@ -109,8 +106,9 @@ func TestDriftOfOwnedObjectsIsRepaired(t *testing.T) {
 	role := &rbacv1.ClusterRole{}
 	must(t, cluster.Get(t.Context(), client.ObjectKey{Name: v1.AgentServiceAccount}, role))
 	want := slices.Clone(role.Rules)
-	role.Rules = append(role.Rules, rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}})
-	must(t, cluster.Update(t.Context(), role))
+	edit(t, role, func(r *rbacv1.ClusterRole) {
+		r.Rules = append(r.Rules, rbacv1.PolicyRule{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}})
+	})
 	within(t, 5*time.Second, "the agents' role is repaired", func() error {
 		if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(role), role); err != nil {
 			return err
@@ -127,8 +125,7 @@ func TestDriftOfOwnedObjectsIsRepaired(t *testing.T) {
 	n := &corev1.Node{}
 	must(t, cluster.Get(t.Context(), client.ObjectKey{Name: k.node}, n))
 	pool := n.Labels[v1.LabelPool]
-	n.Labels[v1.LabelPool], n.Labels[v1.LabelEnforcer] = "elsewhere", "selinux"
-	must(t, cluster.Update(t.Context(), n))
+	edit(t, n, func(n *corev1.Node) { n.Labels[v1.LabelPool], n.Labels[v1.LabelEnforcer] = "elsewhere", "selinux" })
 	k.label(v1.LabelPool, pool)
 	k.label(v1.LabelEnforcer, "bpf")
 }
@@ -194,9 +191,7 @@ func TestNewImageReachesANodeOnlyAfterItsProbe(t *testing.T) {
 	first := k.probe(nil)
 	k.detects()
 	before := k.pooled()
-	must(t, cluster.Get(t.Context(), client.ObjectKeyFromObject(c), c))
-	c.Spec.KubeArmorImage.Image = "registry.test/agent:2"
-	must(t, cluster.Update(t.Context(), c))
+	edit(t, c, func(c *v1.KubeArmorConfig) { c.Spec.KubeArmorImage.Image = "registry.test/agent:2" })
 
 	second := k.probe(first)
 	if got := second.Spec.Containers[0].Image; got != "registry.test/agent:2" {
@@ -237,9 +232,7 @@ func TestNodeOutsideTheSelectorIsLetGo(t *testing.T) {
 	ds := k.pooled()
 	agent := k.runsAgent(ds)
 	k.agentReports()
-	must(t, cluster.Get(t.Context(), client.ObjectKeyFromObject(c), c))
-	c.Spec.GlobalNodeSelector = map[string]string{"protected": "yes"}
-	must(t, cluster.Update(t.Context(), c))
+	edit(t, c, func(c *v1.KubeArmorConfig) { c.Spec.GlobalNodeSelector = map[string]string{"protected": "yes"} })
 	kan := k.kan("asks its agent to leave", func(kan *v1.KubeArmorNode) error {
 		if !kan.Spec.Detach {
 			return fmt.Errorf("detach is false")

@@ -112,8 +112,7 @@ func TestPolicyTellsOnHowManyNodesItIsInForce(t *testing.T) {
 		t.Errorf("status is %+v", s)
 	}
 
-	p.Spec.Message = "changed"
-	must(t, cluster.Update(t.Context(), p))
+	edit(t, p, func(p *v1.KubeArmorPolicy) { p.Spec.Message = "changed" })
 	policySays(t, p, &p.Status, "True", "False", v1.ReasonWaitingForNodes)
 	one.agentReports(has(p, "KubeArmorPolicy", opv1.PolicyEnforced, ""))
 	two.agentReports(has(p, "KubeArmorPolicy", opv1.PolicyEnforced, ""))

@@ -53,7 +53,10 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := configs.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("set up the controller of KubeArmorConfigs: %w", err)
 	}
-	nodes := &node.Reconciler{Client: mgr.GetClient(), Writer: writer, Recorder: recorder, Defaults: o.Defaults, MaxProbes: o.MaxProbes, Now: time.Now}
+	nodes := &node.Reconciler{
+		Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Writer: writer, Recorder: recorder,
+		Defaults: o.Defaults, MaxProbes: o.MaxProbes, Now: time.Now,
+	}
 	if err := nodes.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("set up the controller of nodes: %w", err)
 	}

@@ -22,7 +22,9 @@ import (
 
 // Reconciler brings one node's object to the truth. Its key is the node's name.
 type Reconciler struct {
-	Client   client.Client
+	Client client.Client
+	// Live reads past the cache.
+	Live     client.Reader
 	Writer   *apply.Writer
 	Recorder events.EventRecorder
 	Defaults render.Defaults

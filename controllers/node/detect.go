@@ -98,11 +98,11 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 	}
 	r.starting.Lock()
 	defer r.starting.Unlock()
-	live, err := r.liveProbes(ctx)
+	free, err := r.hasFreeSlot(ctx)
 	if err != nil {
 		return err
 	}
-	if live >= r.MaxProbes {
+	if !free {
 		s.pending(fmt.Sprintf("waiting for one of the %d probes that may run at once", r.MaxProbes))
 		s.wakeIn(slotRetry)
 		return nil
@@ -133,10 +133,22 @@ func (s *scope) refused(err error) {
 	s.wakeIn(retryAfter(state.Failures))
 }
 
+// hasFreeSlot asks the cache, which is cheap, and only when that has one the API server: the cache may not have seen the
+// probe that another worker started a moment ago.
+func (r *Reconciler) hasFreeSlot(ctx context.Context) (bool, error) {
+	for _, reader := range []client.Reader{r.Client, r.Live} {
+		live, err := r.liveProbes(ctx, reader)
+		if err != nil || live >= r.MaxProbes {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // liveProbes counts the probe Pods that occupy a slot.
-func (r *Reconciler) liveProbes(ctx context.Context) (int, error) {
+func (r *Reconciler) liveProbes(ctx context.Context, reader client.Reader) (int, error) {
 	list := &corev1.PodList{}
-	err := r.Client.List(ctx, list, client.InNamespace(r.Defaults.Namespace), client.MatchingLabels{v1.LabelApp: v1.AppProbe})
+	err := reader.List(ctx, list, client.InNamespace(r.Defaults.Namespace), client.MatchingLabels{v1.LabelApp: v1.AppProbe})
 	if err != nil {
 		return 0, fmt.Errorf("list probe Pods: %w", err)
 	}
