@@ -117,7 +117,7 @@ func (a *Archive) Unpack(ctx context.Context, into string, packages ...string) e
 		return err
 	}
 	defer os.RemoveAll(tmp)
-	if err := a.download(ctx, tmp, packages); err != nil {
+	if err = a.download(ctx, tmp, packages); err != nil {
 		return err
 	}
 	debs, err := filepath.Glob(filepath.Join(tmp, "*.deb"))

@@ -38,14 +38,14 @@ func (p Payload) Append(base, file string) (int64, error) {
 		return 0, fmt.Errorf("write initramfs: %w", err)
 	}
 	defer out.Close()
-	if err := copyFile(out, base); err != nil {
+	if err = copyFile(out, base); err != nil {
 		return 0, err
 	}
 	archive := NewArchive(out)
-	if err := p.fill(archive, files); err != nil {
+	if err = p.fill(archive, files); err != nil {
 		return 0, err
 	}
-	if err := archive.Close(); err != nil {
+	if err = archive.Close(); err != nil {
 		return 0, err
 	}
 	info, err := out.Stat()

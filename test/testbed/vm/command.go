@@ -93,7 +93,7 @@ func (c Command) machine(ctx context.Context, k kernel.Kernel, tmp string) (Mach
 		Console:   c.Console,
 	}
 	if c.Debian {
-		if err := machine.addDebian(ctx, c.Cache); err != nil {
+		if err = machine.addDebian(ctx, c.Cache); err != nil {
 			return Machine{}, err
 		}
 	}
@@ -190,7 +190,7 @@ func orDiscard(w io.Writer) io.Writer {
 
 // status is what a machine says about its command: "start", then "exit N".
 type status struct {
-	text  bytes.Buffer
+	text  []byte
 	ended chan struct{}
 	begun chan struct{}
 	exit  int
@@ -202,14 +202,14 @@ func newStatus() *status {
 
 // Write is called by one goroutine, the one that reads the port.
 func (s *status) Write(data []byte) (int, error) {
-	s.text.Write(data)
+	s.text = append(s.text, data...)
 	for {
-		line, err := s.text.ReadString('\n')
-		if err != nil {
-			s.text.WriteString(line)
+		line, rest, whole := bytes.Cut(s.text, []byte("\n"))
+		if !whole {
 			return len(data), nil
 		}
-		s.line(strings.TrimSpace(line))
+		s.text = rest
+		s.line(strings.TrimSpace(string(line)))
 	}
 }
 
