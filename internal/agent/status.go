@@ -128,6 +128,8 @@ func (f facet) policiesApplied(policies []operatorv1.NodePolicy) metav1.Conditio
 	switch {
 	case f.detached:
 		return is(metav1.ConditionFalse, operatorv1.ReasonDetached, "the core was taken off the node")
+	case f.openError != nil:
+		return is(metav1.ConditionUnknown, enforcer.Reason(f.openError), f.openError.Error())
 	case f.applyError != nil:
 		return is(metav1.ConditionFalse, enforcer.Reason(f.applyError), f.applyError.Error()+"; the previous policies stay in force")
 	case !f.settled:

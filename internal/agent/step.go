@@ -62,9 +62,13 @@ func (a *Agent) step(ctx context.Context) error {
 		a.update(func(s *state) { s.waiting = "waiting for the API server" })
 		return errWaiting
 	}
-	if node != nil {
-		a.update(func(s *state) { s.observe(node); s.detached = false })
-	}
+	a.update(func(s *state) {
+		s.waiting = ""
+		if node != nil {
+			s.observe(node)
+			s.detached = false
+		}
+	})
 	if err := a.open(ctx); err != nil {
 		return err
 	}
