@@ -35,6 +35,7 @@ func kubeCommand() *cobra.Command {
 // fleetFlags are what up, down and demo share.
 type fleetFlags struct {
 	name, version string
+	nodes         []string
 	keep          bool
 }
 
@@ -43,14 +44,19 @@ func (f *fleetFlags) fleet() (*fleet.Fleet, *progress.Log, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	nodes, err := fleet.Named(f.nodes...)
+	if err != nil {
+		return nil, nil, err
+	}
 	log := progress.New(os.Stderr)
-	made, err := fleet.New(log, fleet.Options{Root: root, Name: f.name, Version: f.version, Nodes: fleet.Demo()})
+	made, err := fleet.New(log, fleet.Options{Root: root, Name: f.name, Version: f.version, Nodes: nodes})
 	return made, log, err
 }
 
 func (f *fleetFlags) command(use, short string, run func(*cobra.Command) error) *cobra.Command {
 	command := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(command *cobra.Command, _ []string) error { return run(command) }}
 	command.Flags().StringVar(&f.name, "name", "demo", "name of the fleet")
+	command.Flags().StringSliceVar(&f.nodes, "nodes", nil, "only these nodes, by name, such as bpf-amd64,audit-amd64; all when empty")
 	return command
 }
 

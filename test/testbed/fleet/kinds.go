@@ -2,7 +2,13 @@
 
 package fleet
 
-import "github.com/kubearmor/kubearmor-operator/test/testbed/node"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubearmor/kubearmor-operator/test/testbed/node"
+)
 
 // What follows lsm= on the kernel's command line decides what a node can enforce.
 const (
@@ -32,4 +38,23 @@ func Demo() []node.Spec {
 // Pair is the smallest fleet with a node that enforces and one that does not.
 func Pair() []node.Spec {
 	return []node.Spec{BPFNode(1), AuditNode(2)}
+}
+
+// Named returns the nodes of the demo that have these names, in the demo's order; no name means all.
+func Named(names ...string) ([]node.Spec, error) {
+	var known []string
+	var out []node.Spec
+	for _, spec := range Demo() {
+		known = append(known, spec.Name)
+		if len(names) == 0 || slices.Contains(names, spec.Name) {
+			spec.Index = len(out) + 1
+			out = append(out, spec)
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("unknown node %q: use some of %s", name, strings.Join(known, ", "))
+		}
+	}
+	return out, nil
 }

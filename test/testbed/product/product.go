@@ -13,10 +13,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
@@ -34,6 +36,8 @@ type Cluster struct {
 
 // Connect reads the kubeconfig; nothing is asked of the cluster yet.
 func Connect(root, kubectl, kubeconfig string) (*Cluster, error) {
+	// The library warns with a stack trace when nobody says where its log goes; all that matters comes back as an error.
+	log.SetLogger(logr.Discard())
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
@@ -118,6 +122,7 @@ func (c *Cluster) Install(ctx context.Context) error {
 
 // Until calls done every half second until it says true. After the limit it fails with what done said last.
 func Until(ctx context.Context, limit time.Duration, done func(context.Context) (bool, string, error)) error {
+	whole := ctx
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	last := "never looked"
@@ -133,6 +138,8 @@ func Until(ctx context.Context, limit time.Duration, done func(context.Context) 
 			last = said
 		}
 		select {
+		case <-whole.Done():
+			return fmt.Errorf("given up: %w: %s", whole.Err(), last)
 		case <-ctx.Done():
 			return fmt.Errorf("not within %s: %s", limit, last)
 		case <-time.After(500 * time.Millisecond):
