@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -169,15 +170,29 @@ func (c *Core) loadObject(object *ebpf.CollectionSpec, settings map[string]any, 
 	}
 	shared := maps.Clone(c.maps)
 	delete(shared, tableHashKey)
-	loaded, err := ebpf.NewCollectionWithOptions(object, ebpf.CollectionOptions{MapReplacements: shared, Cache: cache})
-	if err != nil {
-		return fmt.Errorf("load: %w", err)
-	}
-	defer loaded.Close()
-	for _, name := range slices.Sorted(maps.Keys(loaded.Programs)) {
-		c.hooks = append(c.hooks, hook{program: loaded.DetachProgram(name), name: name, point: object.Programs[name].SectionName})
+	options := ebpf.CollectionOptions{MapReplacements: shared, Cache: cache}
+	for _, name := range slices.Sorted(maps.Keys(object.Programs)) {
+		program, err := loadProgram(object, name, &options)
+		if err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+		c.hooks = append(c.hooks, hook{program: program, name: name, point: object.Programs[name].SectionName})
 	}
 	return nil
+}
+
+// loadProgram loads one program and nothing that outlives it. A whole ebpf.Collection would map the settings into this
+// process, and so keep their map in the kernel beyond Detach, until the garbage is collected.
+func loadProgram(object *ebpf.CollectionSpec, name string, o *ebpf.CollectionOptions) (*ebpf.Program, error) {
+	into := reflect.New(reflect.StructOf([]reflect.StructField{{
+		Name: "Program",
+		Type: reflect.TypeFor[*ebpf.Program](),
+		Tag:  reflect.StructTag(fmt.Sprintf("ebpf:%q", name)),
+	}}))
+	if err := object.LoadAndAssign(into.Interface(), o); err != nil {
+		return nil, err
+	}
+	return into.Elem().Field(0).Interface().(*ebpf.Program), nil
 }
 
 // haveAncestorHelper asks the kernel whether programs of this mode may call bpf_get_current_ancestor_cgroup_id.

@@ -33,27 +33,32 @@ static __always_inline u64 fix_ancestor_cgroup_id(u32 level)
 	return id;
 }
 
-/* Until 6.18 (ns_common got ns_id), an anonymous mount namespace is the one with sequence number 0. */
+/* Until 6.17 an anonymous mount namespace is the one with sequence number 0. */
 struct mnt_namespace___seq {
 	u64 seq;
 } __attribute__((preserve_access_index));
 
-struct ns_common___id {
-	u64 ns_id;
+/* Since 6.18 all of them have this inode number. */
+enum init_ns_ino___anonymous {
+	MNT_NS_ANON_INO = 1,
+};
+
+struct ns_common {
+	unsigned int inum;
 } __attribute__((preserve_access_index));
 
-struct mnt_namespace___id {
-	struct ns_common___id ns;
+struct mnt_namespace___inum {
+	struct ns_common ns;
 } __attribute__((preserve_access_index));
 
 static __always_inline bool fix_anonymous_mount_namespace(void *ns)
 {
 	struct mnt_namespace___seq *by_seq = ns;
-	struct mnt_namespace___id *by_id = ns;
+	struct mnt_namespace___inum *by_inum = ns;
 
 	if (bpf_core_field_exists(by_seq->seq))
 		return BPF_CORE_READ(by_seq, seq) == 0;
-	return BPF_CORE_READ(by_id, ns.ns_id) == 0;
+	return BPF_CORE_READ(by_inum, ns.inum) == (u32)bpf_core_enum_value(enum init_ns_ino___anonymous, MNT_NS_ANON_INO);
 }
 
 /*
