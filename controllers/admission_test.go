@@ -58,10 +58,10 @@ func TestAgentMayWriteOnlyTheStatusOfItsOwnNode(t *testing.T) {
 	eventually(t, "an agent's write to another node is refused", func() error {
 		err := write(agent, "other")
 		if !apierrors.IsForbidden(err) {
-			return fmt.Errorf("the answer is %v", err)
+			return fmt.Errorf("the answer is %w", err)
 		}
 		if want := `this token is of node "own"`; !strings.Contains(err.Error(), want) {
-			return fmt.Errorf("the answer %q does not contain %q", err, want)
+			return fmt.Errorf("the answer does not contain %q: %w", want, err)
 		}
 		return nil
 	})

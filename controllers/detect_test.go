@@ -4,6 +4,7 @@ package controllers_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -220,16 +221,18 @@ func TestAtMostSoManyProbesAtOnce(t *testing.T) {
 		return len(pods.Items), err
 	}
 	eventually(t, "every slot is taken", func() error {
-		if n, err := count(); err != nil || n < maxProbes {
-			return fmt.Errorf("%d probes, %v", n, err)
+		n, err := count()
+		if n < maxProbes {
+			return errors.Join(err, fmt.Errorf("%d probes", n))
 		}
-		return nil
+		return err
 	})
 	throughout(t, 2*time.Second, "no more probes than slots", func() error {
-		if n, err := count(); err != nil || n > maxProbes {
-			return fmt.Errorf("%d probes, %v", n, err)
+		n, err := count()
+		if n > maxProbes {
+			return errors.Join(err, fmt.Errorf("%d probes", n))
 		}
-		return nil
+		return err
 	})
 	// Whoever has a slot ends; the others get theirs well before their own timers.
 	for done := map[string]bool{}; len(done) < len(nodes); {

@@ -92,7 +92,8 @@ func TestDriftOfOwnedObjectsIsRepaired(t *testing.T) {
 		{"the host's network", func(d *appsv1.DaemonSet) { d.Spec.Template.Spec.HostNetwork = true }},
 		{"a foreign volume", func(d *appsv1.DaemonSet) {
 			d.Spec.Template.Spec.Volumes = append(d.Spec.Template.Spec.Volumes, corev1.Volume{
-				Name: "etc", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/etc"}}})
+				Name: "etc", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/etc"}},
+			})
 		}},
 		{"no label of ours", func(d *appsv1.DaemonSet) { delete(d.Labels, v1.LabelManagedBy) }},
 	}

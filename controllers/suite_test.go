@@ -102,7 +102,7 @@ func prepare(ctx context.Context) error {
 		return err
 	}
 	for _, folder := range []string{"namespace", "rbac"} {
-		if err := install(ctx, filepath.Join("..", "config", folder)); err != nil {
+		if err = install(ctx, filepath.Join("..", "config", folder)); err != nil {
 			return err
 		}
 	}

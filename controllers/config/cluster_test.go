@@ -94,21 +94,33 @@ func TestStatusCounts(t *testing.T) {
 	}{
 		{"no nodes", world(0, 0), func(*scope) {}, v1.NodeCounts{}, v1.ReasonNoNodes, v1.ReasonNoNodes},
 		{"all enforce", world(3, 3), func(*scope) {}, v1.NodeCounts{Total: 3, Detected: 3, Enforcing: 3}, v1.ReasonAsExpected, v1.ReasonAsExpected},
-		{"some observe, which is no reason not to be ready", world(3, 2), func(*scope) {},
-			v1.NodeCounts{Total: 3, Detected: 3, Enforcing: 2, Degraded: 1}, v1.ReasonAsExpected, v1.ReasonNodesNotEnforcing},
+		{
+			"some observe, which is no reason not to be ready", world(3, 2), func(*scope) {},
+			v1.NodeCounts{Total: 3, Detected: 3, Enforcing: 2, Degraded: 1},
+			v1.ReasonAsExpected, v1.ReasonNodesNotEnforcing,
+		},
 		{"a policy that is not whole degrades its node", world(2, 2), func(s *scope) {
 			conditions.Set(&first(s).Status.Conditions, v1.NodePoliciesApplied, 1, conditions.False(v1.ReasonPoliciesDegraded, ""))
 		}, v1.NodeCounts{Total: 2, Detected: 2, Enforcing: 2, Degraded: 1}, v1.ReasonAsExpected, v1.ReasonAsExpected},
-		{"a Windows node is counted apart", world(2, 2), func(s *scope) { s.nodes[1].Status.NodeInfo.OperatingSystem = "windows" },
-			v1.NodeCounts{Total: 2, Detected: 1, Enforcing: 1, Unsupported: 1}, v1.ReasonAsExpected, v1.ReasonAsExpected},
-		{"facts of another boot do not count as detected", world(2, 2), func(s *scope) { first(s).Spec.Probe.Inputs = "old" },
-			v1.NodeCounts{Total: 2, Detected: 1, Enforcing: 2}, v1.ReasonDetecting, v1.ReasonAsExpected},
+		{
+			"a Windows node is counted apart", world(2, 2), func(s *scope) { s.nodes[1].Status.NodeInfo.OperatingSystem = "windows" },
+			v1.NodeCounts{Total: 2, Detected: 1, Enforcing: 1, Unsupported: 1},
+			v1.ReasonAsExpected, v1.ReasonAsExpected,
+		},
+		{
+			"facts of another boot do not count as detected", world(2, 2), func(s *scope) { first(s).Spec.Probe.Inputs = "old" },
+			v1.NodeCounts{Total: 2, Detected: 1, Enforcing: 2},
+			v1.ReasonDetecting, v1.ReasonAsExpected,
+		},
 		{"a probe that failed is said before one that runs", world(3, 3), func(s *scope) {
 			first(s).Spec.Probe = v1.ProbeState{Reason: v1.ReasonImagePullFailed, Failures: 1}
 			s.kans["n001"].Spec.Probe = v1.ProbeState{Reason: v1.ReasonProbeRunning}
 		}, v1.NodeCounts{Total: 3, Detected: 1, Enforcing: 3}, v1.ReasonDetectionFailed, v1.ReasonAsExpected},
-		{"a node that nobody looked at yet is detecting", world(2, 2), func(s *scope) { delete(s.kans, "n001"); s.pools[0].Nodes = s.pools[0].Nodes[:1] },
-			v1.NodeCounts{Total: 2, Detected: 1, Enforcing: 1, Degraded: 1}, v1.ReasonDetecting, v1.ReasonNodesNotEnforcing},
+		{
+			"a node that nobody looked at yet is detecting", world(2, 2), func(s *scope) { delete(s.kans, "n001"); s.pools[0].Nodes = s.pools[0].Nodes[:1] },
+			v1.NodeCounts{Total: 2, Detected: 1, Enforcing: 1, Degraded: 1},
+			v1.ReasonDetecting, v1.ReasonNodesNotEnforcing,
+		},
 		{"an agent that is not ready is a rollout in progress", world(2, 2), func(s *scope) {
 			s.daemonSets[render.DaemonSetName(s.pools[0].Name())].Status.NumberReady = 1
 		}, v1.NodeCounts{Total: 2, Detected: 2, Enforcing: 2}, v1.ReasonRolloutInProgress, v1.ReasonAsExpected},

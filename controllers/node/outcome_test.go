@@ -55,10 +55,14 @@ func TestOutcomeOfAProbePod(t *testing.T) {
 		{"a non-zero exit code is a failure that carries the message", probePod(corev1.PodFailed, ended(2, "no kernel")), time.Second, v1.ReasonProbeFailed, "exit code 2 (Error): no kernel"},
 		{"the kubelet's deadline is a timeout", deadline, time.Second, v1.ReasonProbeTimeout, "did not end"},
 		{"a Pod that the kubelet rejected is a failure", rejected, time.Second, v1.ReasonProbeFailed, "OutOfpods: too many"},
-		{"a Pod long past its deadline is a timeout", probePod(corev1.PodRunning, corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}),
-			render.ProbeDeadlineSeconds*time.Second + overtime + time.Second, v1.ReasonProbeTimeout, "kubelet alive"},
-		{"a Pod before its deadline runs", probePod(corev1.PodRunning, corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}),
-			render.ProbeDeadlineSeconds * time.Second, v1.ReasonProbeRunning, ""},
+		{
+			"a Pod long past its deadline is a timeout", probePod(corev1.PodRunning, corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}),
+			render.ProbeDeadlineSeconds*time.Second + overtime + time.Second, v1.ReasonProbeTimeout, "kubelet alive",
+		},
+		{
+			"a Pod before its deadline runs", probePod(corev1.PodRunning, corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}),
+			render.ProbeDeadlineSeconds * time.Second, v1.ReasonProbeRunning, "",
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

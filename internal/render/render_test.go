@@ -152,8 +152,8 @@ func TestIgnoredFields(t *testing.T) {
 		{"an empty spec ignores nothing", v1.KubeArmorConfigSpec{}, nil},
 		{"what has an effect is not named", everything(), nil},
 		{"what has none is named, sorted", v1.KubeArmorConfigSpec{
-			TLS: v1.TLSSpec{Enable: true}, EnableNRI: true, KubeArmorInitImage: v1.ImageSpec{Image: "x"},
-		}, []string{"enableNRI", "kubearmorInitImage", "tls"}},
+			TLS: v1.TLSSpec{Enable: true}, EnableNRI: true, KubeArmorRelayImage: v1.ImageSpec{Image: "x"},
+		}, []string{"enableNRI", "kubearmorRelayImage", "tls"}},
 		{"what is set to its zero value is not set", v1.KubeArmorConfigSpec{EnableNRI: false}, nil},
 	}
 	for _, c := range cases {
