@@ -18,11 +18,12 @@ type Payload struct {
 	Line string
 	// Files are absolute paths of this machine, which appear at the same place inside.
 	Files []string
-	// Binaries are files that appear in /usr/local/bin.
-	Binaries []string
 	// OnDisk says that the machine moves to a disk after its initramfs.
 	OnDisk bool
 }
+
+// BinFolder is where machines have the project's binaries.
+const BinFolder = "/usr/local/bin"
 
 // late is the folder that init copies over the root filesystem when all is mounted.
 const late = "late"
@@ -82,11 +83,6 @@ func (p Payload) fill(archive *Archive, files []string) error {
 	}
 	archive.Add(p.place(RunInit), 0o755, run)
 	archive.Add(p.place("/testbed/command"), 0o644, []byte(p.Line+"\n"))
-	for _, file := range p.Binaries {
-		if err := archive.AddTree(file, p.place(path.Join("/usr/local/bin", filepath.Base(file)))); err != nil {
-			return fmt.Errorf("binary for the machine: %w", err)
-		}
-	}
 	for _, file := range files {
 		if err := archive.AddTree(file, p.place(file)); err != nil {
 			return fmt.Errorf("file for the machine: %w", err)
@@ -97,8 +93,8 @@ func (p Payload) fill(archive *Archive, files []string) error {
 
 // place of a file in the initramfs: where it will be, unless something is mounted over that later.
 func (p Payload) place(file string) string {
-	top := strings.SplitN(file, "/", 3)[1]
-	if p.OnDisk || top == "tmp" || top == "run" {
+	mounted := []string{"/tmp/", "/run/", BinFolder + "/"}
+	if p.OnDisk || slices.ContainsFunc(mounted, func(folder string) bool { return strings.HasPrefix(file+"/", folder) }) {
 		return path.Join(late, file)
 	}
 	return file

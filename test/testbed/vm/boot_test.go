@@ -51,14 +51,15 @@ func TestACommandsOutputAndStatusComeOutWhole(t *testing.T) {
 	if err := os.Symlink("er/script", filepath.Join(folder, "deep/link")); err != nil {
 		t.Fatal(err)
 	}
-	line := folder + `/deep/link; printf 'a\000\r\n\377'; cat /sys/kernel/security/lsm; (sleep 1000) & exit 7`
-	got, err := boot(t, Command{Line: line, Files: []string{folder}, LSM: "landlock,yama,bpf"})
+	program := filepath.Join(folder, "deep/er/script")
+	line := folder + `/deep/link; script; printf 'a\000\r\n\377'; cat /sys/kernel/security/lsm; (sleep 1000) & exit 7`
+	got, err := boot(t, Command{Line: line, Files: []string{folder}, Binaries: []string{program}, LSM: "landlock,yama,bpf"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The kernel adds the LSMs that cannot be switched off.
 	head, list, _ := strings.Cut(got.stdout, "\xff")
-	if got.code != 7 || head != "a\x00\r\n" || !strings.Contains(list, "landlock,yama,bpf") || got.stderr != "from the script\n" {
+	if got.code != 7 || head != "a\x00\r\n" || !strings.Contains(list, "landlock,yama,bpf") || got.stderr != strings.Repeat("from the script\n", 2) {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -74,9 +75,9 @@ func TestADebianMachineHasItsToolsAndModules(t *testing.T) {
 	if err := os.WriteFile(file, []byte("content"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	line := `. /etc/os-release && echo $ID && modprobe overlay && grep -o overlay /proc/filesystems && cat ` + file
-	got, err := boot(t, Command{Line: line, Files: []string{file}, Debian: true})
-	if err != nil || got.code != 0 || got.stdout != "debian\noverlay\ncontent" {
+	line := `. /etc/os-release && echo $ID && modprobe overlay && grep -o overlay /proc/filesystems && ls /usr/local/bin/file && cat ` + file
+	got, err := boot(t, Command{Line: line, Files: []string{file}, Binaries: []string{file}, Debian: true})
+	if err != nil || got.code != 0 || got.stdout != "debian\noverlay\n/usr/local/bin/file\ncontent" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -97,7 +97,14 @@ func (c Command) machine(ctx context.Context, k kernel.Kernel, tmp string) (Mach
 			return Machine{}, err
 		}
 	}
-	payload := rootfs.Payload{Line: c.Line, Files: c.Files, Binaries: c.Binaries, OnDisk: c.Debian}
+	if len(c.Binaries) > 0 {
+		image := filepath.Join(tmp, "binaries")
+		if err = rootfs.Binaries(ctx, c.Binaries, image); err != nil {
+			return Machine{}, err
+		}
+		machine.mount(image, rootfs.BinFolder)
+	}
+	payload := rootfs.Payload{Line: c.Line, Files: c.Files, OnDisk: c.Debian}
 	size, err := payload.Append(base, machine.Initrd)
 	if err != nil {
 		return Machine{}, err
@@ -118,8 +125,9 @@ func (m *Machine) addDebian(ctx context.Context, c *cache.Cache) error {
 	if err != nil {
 		return err
 	}
-	m.Disks = []string{root, modules}
-	m.Append = append(m.Append, "testbed.modules=/dev/vdb")
+	m.Disks = []string{root}
+	m.Append = append(m.Append, "root=/dev/vda")
+	m.mount(modules, "/lib/modules/"+m.Kernel.Release)
 	return nil
 }
 

@@ -25,9 +25,9 @@ type Machine struct {
 	CPUs, MemoryMiB int
 	// Initrd is the initramfs, see package rootfs.
 	Initrd string
-	// Disks are ext4 images; the first becomes the root filesystem. What the machine writes to them is lost with the machine.
+	// Disks are ext4 images: /dev/vda, /dev/vdb and so on. What the machine writes to them is lost with the machine.
 	Disks []string
-	// Append holds more words for the kernel's command line, such as init=/sbin/init.
+	// Append holds more words for the kernel's command line, such as init=/sbin/init or root=/dev/vda.
 	Append []string
 	// Console receives what the kernel and init print. Nil drops it.
 	Console io.Writer
@@ -35,6 +35,12 @@ type Machine struct {
 	KVM bool
 	// Ports are virtio-serial ports that the machine writes to, by name.
 	Ports map[string]io.Writer
+}
+
+// mount adds a disk that is mounted on a folder before the machine's init= runs.
+func (m *Machine) mount(image, folder string) {
+	m.Append = append(m.Append, fmt.Sprintf("testbed.mount=/dev/vd%c:%s", 'a'+len(m.Disks), folder))
+	m.Disks = append(m.Disks, image)
 }
 
 // binary is the emulator for the machine's architecture.
@@ -55,9 +61,6 @@ func (m Machine) cmdline() string {
 	words = append(words, "quiet", "panic=-1")
 	if m.LSM != "" {
 		words = append(words, "lsm="+m.LSM)
-	}
-	if len(m.Disks) > 0 {
-		words = append(words, "root=/dev/vda")
 	}
 	if m.Name != "" {
 		words = append(words, "testbed.hostname="+m.Name)

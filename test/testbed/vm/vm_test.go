@@ -44,9 +44,9 @@ func TestCmdline(t *testing.T) {
 			"console=ttyS0 no_timer_check quiet panic=-1",
 		},
 		{
-			"arm64 has another console, a disk becomes the root, more words come last",
-			Machine{Name: "n", Kernel: kernel.Kernel{Arch: "arm64"}, LSM: "yama,bpf", Disks: []string{"d"}, Append: []string{"init=/x"}},
-			"console=ttyAMA0 quiet panic=-1 lsm=yama,bpf root=/dev/vda testbed.hostname=n init=/x",
+			"arm64 has another console, more words come last",
+			Machine{Name: "n", Kernel: kernel.Kernel{Arch: "arm64"}, LSM: "yama,bpf", Append: []string{"init=/x"}},
+			"console=ttyAMA0 quiet panic=-1 lsm=yama,bpf testbed.hostname=n init=/x",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -54,6 +54,19 @@ func TestCmdline(t *testing.T) {
 				t.Errorf("command line (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestDisksAreMountedInTheirOrder(t *testing.T) {
+	machine := Machine{Disks: []string{"root"}, Append: []string{"root=/dev/vda"}}
+	machine.mount("modules", "/lib/modules/6.1")
+	machine.mount("binaries", "/usr/local/bin")
+	want := []string{"root=/dev/vda", "testbed.mount=/dev/vdb:/lib/modules/6.1", "testbed.mount=/dev/vdc:/usr/local/bin"}
+	if diff := cmp.Diff(want, machine.Append); diff != "" {
+		t.Errorf("words (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"root", "modules", "binaries"}, machine.Disks); diff != "" {
+		t.Errorf("disks (-want +got):\n%s", diff)
 	}
 }
 
