@@ -55,7 +55,8 @@ func cgroupDirs(own, mounts string) []string {
 		}
 		root, point := fields[3], fields[4]
 		below, err := filepath.Rel(root, path)
-		if err != nil || below == ".." || strings.HasPrefix(below, "../") {
+		// Roots such as /../.. are outside of this process's cgroup namespace.
+		if err != nil || strings.Contains(root, "/..") || below == ".." || strings.HasPrefix(below, "../") {
 			continue
 		}
 		dirs = append(dirs, filepath.Join(point, below))
