@@ -64,7 +64,16 @@ func TestUninstallIsInOrderAndLeavesNothing(t *testing.T) {
 		}
 		return nil
 	}
-	throughout(t, 2*time.Second, "everything stays while the agent leaves the kernel", allThere)
+	throughout(t, 2*time.Second, "everything stays while the agent leaves the kernel", func() error {
+		n := &corev1.Node{}
+		if err := cluster.Get(t.Context(), client.ObjectKey{Name: k.node}, n); err != nil {
+			return err
+		}
+		if n.Labels[v1.LabelPool] != kan.Spec.Pool {
+			return fmt.Errorf("without its label %s the node loses its agent: %v", v1.LabelPool, n.Labels)
+		}
+		return allThere()
+	})
 	fleet(t, c, "that it is being removed", func(s v1.KubeArmorConfigStatus) error {
 		if s.Phase != "Deleting" || !strings.Contains(s.Message, "1 nodes") {
 			return fmt.Errorf("phase %s: %s", s.Phase, s.Message)
