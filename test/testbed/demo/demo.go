@@ -18,8 +18,8 @@ import (
 
 // Limits of the steps, for a machine whose two cores emulate three others.
 const (
-	detectLimit  = 6 * time.Minute
-	protectLimit = 4 * time.Minute
+	detectLimit  = 10 * time.Minute
+	protectLimit = 5 * time.Minute
 )
 
 // Demo is one run.

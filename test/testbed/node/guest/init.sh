@@ -5,7 +5,7 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 . /node/env
 
-say() { echo "node $NODE: $*" >/dev/console; }
+say() { read -r uptime _ </proc/uptime; echo "[$uptime] node $NODE: $*" >/dev/console; }
 
 mkdir -p /payload /etc/cni/net.d /etc/containerd /var/lib/kubelet /var/log
 mount -t ext4 -o ro /dev/vdb /payload || say "cannot mount the payload disk"
@@ -63,7 +63,7 @@ for image in /payload/images/*.tar; do
 done
 say "images imported; starting kubelet"
 keep_running kubelet /payload/kubelet --config=/node/kubelet.yaml --kubeconfig=/node/kubeconfig \
-	--hostname-override="$NODE" --node-ip="$ADDRESS" -v=2 &
+	--hostname-override="$NODE" --node-ip="$ADDRESS" --housekeeping-interval=1m -v=2 &
 say "up"
 # Processes whose parent is gone become this one's children.
 while :; do
