@@ -30,6 +30,9 @@ func (c *Core) Apply(ctx context.Context, set compile.Set) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed() {
+		return fmt.Errorf("apply generation %d: %w", set.Generation, errClosed)
+	}
 	if c.pins != nil {
 		unlock, err := c.pins.lock()
 		if err != nil {

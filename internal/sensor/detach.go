@@ -14,14 +14,15 @@ import (
 func (c *Core) Detach() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	err := c.Close()
+	err := c.close()
 	if c.pins == nil {
 		return err
 	}
 	return errors.Join(err, removeRoot(c.pins.root))
 }
 
-// DetachAll is Detach for what other processes pinned below bpffs. A node without that is no error.
+// DetachAll is Detach for what other processes pinned below bpffs. A node without that is no error. What a process that
+// still runs has open stays until it ends.
 func DetachAll(bpffs string) error {
 	return removeRoot(filepath.Join(bpffs, pinFolder))
 }

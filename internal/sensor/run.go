@@ -17,6 +17,9 @@ import (
 // Run reads events until ctx ends, and passes each to handle, one at a time. While handle is slow, events wait in the
 // kernel's rings, the denials in one of their own. Only one Run may be active for a core, in whatever process.
 func (c *Core) Run(ctx context.Context, handle func(Event)) error {
+	if c.closed() {
+		return errClosed
+	}
 	var mu sync.Mutex
 	oneAtATime := func(e Event) {
 		mu.Lock()

@@ -118,8 +118,14 @@ func (c *Core) settle() error {
 	return nil
 }
 
-// Close releases the file descriptors. What is pinned goes on enforcing.
+// Close releases the file descriptors. What is pinned goes on enforcing. Run must have ended.
 func (c *Core) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.close()
+}
+
+func (c *Core) close() error {
 	var errs []error
 	for _, h := range c.hooks {
 		if h.link != nil {
@@ -133,3 +139,8 @@ func (c *Core) Close() error {
 	c.hooks, c.maps = nil, map[string]*ebpf.Map{}
 	return errors.Join(errs...)
 }
+
+// errClosed answers calls after Close or Detach.
+var errClosed = errors.New("the core is closed")
+
+func (c *Core) closed() bool { return len(c.maps) == 0 }

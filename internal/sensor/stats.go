@@ -58,6 +58,9 @@ const causeUndecodable = "event_undecodable"
 func (c *Core) Stats() (Stats, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed() {
+		return Stats{}, errClosed
+	}
 	s := Stats{Mode: c.mode}
 	var err error
 	if s.Programs, err = c.programs(); err != nil {
