@@ -55,11 +55,13 @@ test-vm: build ## Run the core's tests on real kernels in VMs (VM_KERNELS='5.10/
 test-e2e: build kube ## Run the end-to-end suite on a fleet of VMs
 	$(GOTESTSUM) --format standard-verbose -- -count=1 -timeout 60m $(TESTFLAGS) ./test/e2e/...
 
-.PHONY: vm
-vm: build ## Run CMD='...' in one VM: KERNEL= ARCH= LSM= ROOTFS=debian CPUS= MEMORY= FILES='...'
+.PHONY: vm vm-build
+vm: deps vm-build ## Run CMD='...' in one VM: KERNEL= ARCH= LSM= ROOTFS=debian CPUS= MEMORY= FILES='...'
 	@bin/testbed vm $(if $(KERNEL),--kernel $(KERNEL)) $(if $(ARCH),--arch $(ARCH)) $(if $(LSM),--lsm $(LSM)) \
 		$(if $(ROOTFS),--rootfs $(ROOTFS)) $(if $(CPUS),--cpus $(CPUS)) $(if $(MEMORY),--memory $(MEMORY)) \
 		$(if $(FILES),--files '$(FILES)') -- "$$COMMAND"
+vm-build:
+	@$(MAKE) build ARCHES=$(or $(ARCH),$(HOSTARCH))
 vm: export COMMAND := $(value CMD)
 
 .PHONY: kube
@@ -72,7 +74,7 @@ kube-envtest: bin/testbed
 
 .PHONY: deps
 deps: ## Install what is missing on a Debian machine
-	@hack/deps.sh
+	@hack/deps.sh >&2
 
 ##@ Generated files
 
