@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -200,5 +201,36 @@ func TestNodeWhoseContainersCannotBeToldApartDoesNotClaimToEnforce(t *testing.T)
 	f.generation = 3
 	if c := f.enforcing(); c.Status != metav1.ConditionTrue {
 		t.Errorf("a generation that is pinned holds while the runtime is away; condition = %+v", c)
+	}
+}
+
+func TestUpdatesOfAStatusDoNotMatter(t *testing.T) {
+	policy := func(generation int64, pods int32) any {
+		p := &securityv1.KubeArmorPolicy{ObjectMeta: metav1.ObjectMeta{UID: "u", Generation: generation}}
+		p.Status.Pods = pods
+		return p
+	}
+	pod := func(version, label string) any {
+		p := object("web", map[string]string{"app": label}, nil)
+		p.ResourceVersion = version
+		return p
+	}
+	for name, tt := range map[string]struct {
+		before, after any
+		want          bool
+	}{
+		"the spec of a policy":       {policy(1, 0), policy(2, 0), true},
+		"the status of a policy":     {policy(1, 0), policy(1, 5), false},
+		"the labels of a Pod":        {pod("1", "a"), pod("2", "b"), true},
+		"the status of a Pod":        {pod("1", "a"), pod("2", "a"), false},
+		"another Pod of the name":    {pod("1", "a"), object("other", map[string]string{"app": "a"}, nil), true},
+		"the data of the ConfigMap":  {&corev1.ConfigMap{}, &corev1.ConfigMap{}, true},
+		"what is not known any more": {nil, policy(1, 0), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := matters(tt.before, tt.after); got != tt.want {
+				t.Errorf("matters = %v, want %v", got, tt.want)
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -127,15 +128,30 @@ func handler(changed, reported func()) toolscache.ResourceEventHandler {
 	return toolscache.ResourceEventHandlerFuncs{
 		AddFunc: func(any) { changed() },
 		UpdateFunc: func(before, after any) {
-			b, was := before.(*operatorv1.KubeArmorNode)
-			a, is := after.(*operatorv1.KubeArmorNode)
-			if was && is && a.Generation == b.Generation && a.UID == b.UID {
-				reported()
-			} else {
+			if matters(before, after) {
 				changed()
+			} else if _, own := after.(*operatorv1.KubeArmorNode); own {
+				reported()
 			}
 		},
 		DeleteFunc: func(any) { changed() },
+	}
+}
+
+// matters leaves out the updates that no policy depends on: most are of the status of Pods, nodes and policies.
+func matters(before, after any) bool {
+	b, isObject := before.(metav1.Object)
+	a, isObjectToo := after.(metav1.Object)
+	if !isObject || !isObjectToo || a.GetUID() != b.GetUID() {
+		return true
+	}
+	switch after.(type) {
+	case *corev1.ConfigMap:
+		return true
+	case *metav1.PartialObjectMetadata:
+		return !maps.Equal(a.GetLabels(), b.GetLabels()) || !maps.Equal(a.GetAnnotations(), b.GetAnnotations())
+	default:
+		return a.GetGeneration() != b.GetGeneration()
 	}
 }
 
