@@ -122,7 +122,6 @@ func (c *Core) readBindings() (map[compile.CgroupID]binding, error) {
 	if err != nil || table == nil {
 		return entries, err
 	}
-	defer table.Close()
 	var key uint64
 	var value binding
 	iterator := table.Iterate()
@@ -133,23 +132,6 @@ func (c *Core) readBindings() (map[compile.CgroupID]binding, error) {
 		return nil, fmt.Errorf("read bindings: %w", err)
 	}
 	return entries, nil
-}
-
-// tableInForce is nil before the first Apply.
-func (c *Core) tableInForce() (*ebpf.Map, error) {
-	var id ebpf.MapID
-	err := c.maps[tableBindings].Lookup(uint32(0), &id)
-	if errors.Is(err, ebpf.ErrKeyNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read bindings: %w", err)
-	}
-	table, err := ebpf.NewMapFromID(id)
-	if err != nil {
-		return nil, fmt.Errorf("open bindings: %w", err)
-	}
-	return table, nil
 }
 
 // writeRules adds rules, the ones that make a profile whole last. If one cannot be added, none is.
@@ -185,25 +167,6 @@ func (c *Core) deleteRules(keys []ruleKey) error {
 				return fmt.Errorf("delete rule: %w", err)
 			}
 		}
-	}
-	return nil
-}
-
-// switchBindings makes the new table and puts it in the place of the old one.
-func (c *Core) switchBindings(bindings map[compile.CgroupID]binding) error {
-	table, err := newBindingsTable(len(bindings))
-	if err != nil {
-		return fmt.Errorf("make bindings: %w", err)
-	}
-	// The slot holds the table from here on.
-	defer table.Close()
-	for cgroup, b := range bindings {
-		if err := table.Put(uint64(cgroup), b); err != nil {
-			return fmt.Errorf("write binding: %w", err)
-		}
-	}
-	if err := c.maps[tableBindings].Put(uint32(0), table); err != nil {
-		return fmt.Errorf("switch bindings: %w", err)
 	}
 	return nil
 }

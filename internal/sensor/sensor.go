@@ -45,6 +45,8 @@ type Core struct {
 
 	maps  map[string]*ebpf.Map
 	hooks []hook
+	// inForce is the table of bindings that the slot in maps holds; nil until it was needed.
+	inForce *ebpf.Map
 
 	// mu serializes what changes the tables.
 	mu        sync.Mutex
@@ -136,6 +138,7 @@ func (c *Core) close() error {
 	for _, m := range c.maps {
 		errs = append(errs, m.Close())
 	}
+	errs = append(errs, c.hold(nil))
 	c.hooks, c.maps = nil, map[string]*ebpf.Map{}
 	return errors.Join(errs...)
 }

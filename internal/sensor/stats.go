@@ -100,7 +100,6 @@ func (c *Core) header() (binding, error) {
 	if err != nil || table == nil {
 		return binding{}, err
 	}
-	defer table.Close()
 	var header binding
 	if err := table.Lookup(uint64(0), &header); err != nil {
 		return binding{}, fmt.Errorf("read header of bindings: %w", err)
