@@ -23,6 +23,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer/bpflsm"
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer/observe"
+	"github.com/kubearmor/kubearmor-operator/internal/facts"
 )
 
 // settings of `agent run`.
@@ -42,7 +43,7 @@ func runCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&s.enforcer, "enforcer", "", "bpf: deny in the kernel's LSM hooks; none: report what would be denied")
-	flags.StringVar(&s.runtimeEndpoint, "runtime-endpoint", "", "the container runtime's CRI socket, an absolute path on the host")
+	flags.StringVar(&s.runtimeEndpoint, "runtime-endpoint", "", "the container runtime's CRI socket, an absolute path on the host; empty: the one that runs this Pod is looked for")
 	flags.StringVar(&s.healthAddr, "health-addr", ":32766", "address of /healthz and /readyz")
 	flags.StringVar(&s.metricsAddr, "metrics-addr", ":32768", "address of /metrics")
 	flags.StringVar(&s.cluster, "cluster", "default", "the cluster's name in alerts")
@@ -118,18 +119,29 @@ func opener(name operatorv1.Enforcer, o enforcer.Options) (func(context.Context)
 
 // containers of the node. Where they cannot be told apart, the agent runs all the same and says so.
 func (s settings) containers(logger logr.Logger) agent.Containers {
-	if s.runtimeEndpoint == "" {
-		return containers.Unavailable{Err: errors.New("no container runtime is known on this node (--runtime-endpoint is empty)")}
-	}
 	hierarchy, err := containers.OpenHierarchy(filepath.Join(s.hostRoot, "sys/fs/cgroup"))
 	if err != nil {
 		return containers.Unavailable{Err: err}
 	}
-	runtime, err := containers.DialCRI(filepath.Join(s.hostRoot, strings.TrimPrefix(s.runtimeEndpoint, "unix://")))
+	runtime, err := s.runtime()
 	if err != nil {
 		return containers.Unavailable{Err: err}
 	}
 	return &containers.Tracker{Runtime: runtime, Hierarchy: hierarchy, Log: logger}
+}
+
+// runtime is the one that the operator named, or the one that turns out to run this Pod.
+func (s settings) runtime() (containers.Runtime, error) {
+	if s.runtimeEndpoint != "" {
+		return containers.DialCRI(filepath.Join(s.hostRoot, strings.TrimPrefix(s.runtimeEndpoint, "unix://")))
+	}
+	return &containers.Discovered{HostRoot: s.hostRoot, Find: func(ctx context.Context) (string, error) {
+		found := facts.FindRuntime(ctx, facts.OptionsFromEnv(os.Getenv))
+		if found.State != operatorv1.FactYes {
+			return "", fmt.Errorf("no container runtime on this node knows the agent's Pod: %s", found.Cause)
+		}
+		return found.Socket, nil
+	}}, nil
 }
 
 // newLogger writes to standard error: standard output is the alerts'.

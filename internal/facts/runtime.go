@@ -39,6 +39,9 @@ func candidates() []candidate {
 	}
 }
 
+// FindRuntime is the runtime's part of Probe alone.
+func FindRuntime(ctx context.Context, o Options) v1.RuntimeFact { return probeRuntime(ctx, o) }
+
 // probeRuntime finds the runtime that really runs this Pod: several may listen on one node.
 func probeRuntime(ctx context.Context, o Options) v1.RuntimeFact {
 	var refusals []string

@@ -21,8 +21,9 @@ const (
 	labelContainerName = "io.kubernetes.container.name"
 )
 
-// callTimeout bounds one call of the runtime, which answers in milliseconds or hangs.
-const callTimeout = 5 * time.Second
+// callTimeout bounds one call of the runtime. It answers in milliseconds; on an emulated machine that is busy with its
+// start, ten thousand of them.
+const callTimeout = 30 * time.Second
 
 // CRI is the container runtime behind its CRI socket.
 type CRI struct {

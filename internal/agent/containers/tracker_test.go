@@ -64,7 +64,8 @@ func container(id, name string, state cri.ContainerState) *cri.Container {
 	}
 }
 
-func serveCRI(t *testing.T, s *runtimeServer) *CRI {
+// listen serves on a socket and gives its path.
+func listen(t *testing.T, s *runtimeServer) string {
 	socket := filepath.Join(t.TempDir(), "cri.sock")
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
@@ -74,7 +75,11 @@ func serveCRI(t *testing.T, s *runtimeServer) *CRI {
 	cri.RegisterRuntimeServiceServer(server, s)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
-	client, err := DialCRI(socket)
+	return socket
+}
+
+func serveCRI(t *testing.T, s *runtimeServer) *CRI {
+	client, err := DialCRI(listen(t, s))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,6 +139,23 @@ func TestTrackerNamesAContainerWithoutItsCgroup(t *testing.T) {
 	var lost *CgroupNotFoundError
 	if !errors.As(tracker.Problem(), &lost) || lost.Container != idA {
 		t.Errorf("problem = %v", tracker.Problem())
+	}
+}
+
+func TestRuntimeIsLookedForUntilItIsFound(t *testing.T) {
+	s := &runtimeServer{containers: []*cri.Container{container(idA, "app", cri.ContainerState_CONTAINER_RUNNING)}}
+	socket := listen(t, s)
+	answer := errors.New("nobody answers")
+	found := &Discovered{HostRoot: filepath.Dir(socket), Find: func(context.Context) (string, error) {
+		return "/" + filepath.Base(socket), answer
+	}}
+	tracker := &Tracker{Runtime: found, Hierarchy: tree(t, "/kubepods/pod1/"+idA), Log: logr.Discard()}
+	if tracker.sync(t.Context()) || !errors.Is(tracker.Problem(), answer) {
+		t.Errorf("problem = %v, want %v", tracker.Problem(), answer)
+	}
+	answer = nil
+	if !tracker.sync(t.Context()) || ids(tracker) != "app" || tracker.Problem() != nil {
+		t.Errorf("containers = %q, problem %v", ids(tracker), tracker.Problem())
 	}
 }
 
