@@ -73,14 +73,16 @@ func (r *Reconciler) harvest(s *scope, o outcome) {
 	}
 	metav1.SetMetaDataAnnotation(&s.kan.ObjectMeta, annotationHarvested, string(s.probe.UID))
 	state.LastTime = &metav1.Time{Time: s.now.Truncate(time.Second)}
+	if o.facts != nil && (!o.isFailure() || s.kan.Spec.Facts == nil) {
+		s.kan.Spec.Facts = o.facts
+		s.kan.Spec.Image = s.settings.Image
+	}
 	if o.isFailure() {
 		state.Failures++
 		s.wakeIn(retryAfter(state.Failures))
 		return
 	}
 	state.Failures = 0
-	s.kan.Spec.Facts = o.facts
-	s.kan.Spec.Image = s.settings.Image
 }
 
 // start has the node probed now if it can be, and says what it waits for if not.

@@ -17,7 +17,8 @@ import (
 // overtime is how long after its deadline a probe Pod that its kubelet did not end is given up.
 const overtime = 30 * time.Second
 
-// outcome of a probe Pod. Reason is ProbeRunning while it may still succeed, ProbeSucceeded with facts, or why it failed.
+// outcome of a probe Pod. Reason is ProbeRunning while it may still succeed, ProbeSucceeded with facts,
+// ProbeIncomplete with facts that another probe may complete, or why it failed.
 type outcome struct {
 	reason  string
 	message string
@@ -64,7 +65,21 @@ func harvested(status *corev1.ContainerStatus) outcome {
 	if err != nil {
 		return outcome{reason: reason, message: err.Error()}
 	}
+	if missing := overdue(facts); missing != "" {
+		return outcome{reason: v1.ReasonProbeIncomplete, message: missing + "; the node is probed again", facts: facts}
+	}
 	return outcome{reason: v1.ReasonProbeSucceeded, message: "the facts are of this boot, kernel, runtime and image", facts: facts}
+}
+
+// overdue names a fact that the verdict or the agent needs and that a busy node did not show in time: another look may.
+func overdue(f *v1.NodeFacts) string {
+	switch {
+	case f.Runtime.Reason == v1.ReasonTimedOut:
+		return sentence("the container runtime did not answer in time", f.Runtime.Cause)
+	case f.BPFLSM.Reason == v1.ReasonTimedOut:
+		return sentence("the BPF-LSM canary did not end in time", f.BPFLSM.Cause)
+	}
+	return ""
 }
 
 func failed(pod *corev1.Pod, status *corev1.ContainerStatus) outcome {

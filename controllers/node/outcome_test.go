@@ -103,3 +103,35 @@ func TestLabelsAreOnlyWhatIsKnown(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestFactsThatABusyNodeDidNotShowInTimeAreLookedForAgain(t *testing.T) {
+	late := v1.Fact{State: v1.FactUnknown, Reason: v1.ReasonTimedOut, Cause: "no answer"}
+	for name, f := range map[string]v1.NodeFacts{
+		"container runtime": {Runtime: v1.RuntimeFact{Fact: late}},
+		"BPF-LSM canary":    {BPFLSM: late},
+	} {
+		if got := overdue(&f); !strings.Contains(got, name) || !strings.Contains(got, "no answer") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	if got := overdue(&v1.NodeFacts{AppArmor: late}); got != "" {
+		t.Errorf("a fact that nothing needs yet is waited for: %s", got)
+	}
+}
+
+func TestIncompleteFactsDoNotReplaceWholeOnes(t *testing.T) {
+	whole, partial := &v1.NodeFacts{Kernel: "whole"}, &v1.NodeFacts{Kernel: "partial"}
+	for _, c := range []struct {
+		name         string
+		before, want *v1.NodeFacts
+	}{{"without facts they are better than none", nil, partial}, {"with facts they are not taken", whole, whole}} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &scope{now: noon(), kan: &v1.KubeArmorNode{}, probe: probePod(corev1.PodSucceeded, corev1.ContainerState{})}
+			s.kan.Spec.Facts = c.before
+			(&Reconciler{}).harvest(s, outcome{reason: v1.ReasonProbeIncomplete, message: "late", facts: partial})
+			if s.kan.Spec.Facts != c.want || s.kan.Spec.Probe.Failures != 1 {
+				t.Errorf("facts %v, failures %d", s.kan.Spec.Facts, s.kan.Spec.Probe.Failures)
+			}
+		})
+	}
+}

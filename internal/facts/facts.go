@@ -17,11 +17,12 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/sensor"
 )
 
-// Deadlines. Loading the core on an emulated arm64 machine takes about 20 s; everything else answers at once or never.
+// Deadlines. Loading the core on an emulated arm64 machine takes about 20 s, and a runtime that starts many containers at
+// once answers late; everything else answers at once or never.
 const (
-	DefaultTimeout  = 90 * time.Second
-	runtimeTimeout  = 5 * time.Second
-	appArmorTimeout = 5 * time.Second
+	DefaultTimeout  = 120 * time.Second
+	runtimeTimeout  = 30 * time.Second
+	appArmorTimeout = 20 * time.Second
 	canaryTimeout   = 40 * time.Second
 )
 

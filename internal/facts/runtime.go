@@ -57,6 +57,9 @@ func probeRuntime(ctx context.Context, o Options) v1.RuntimeFact {
 		}
 	}
 	f := v1.RuntimeFact{Fact: unknown(v1.ReasonRuntimeUnknown, strings.Join(refusals, "; ")), NRISocket: findNRI(o.Roots.Run)}
+	if ctx.Err() != nil {
+		f.Reason = v1.ReasonTimedOut
+	}
 	if len(refusals) == 0 {
 		f.Cause = "no known CRI socket exists below /run"
 	}

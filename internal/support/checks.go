@@ -117,7 +117,7 @@ func runtimeNote(f v1.NodeFacts) string {
 	if f.Runtime.State == v1.FactYes || f.Runtime.Socket != "" {
 		return ""
 	}
-	return "; the container runtime was not found, so containers are found by their cgroup path alone" + said(f.Runtime.Cause)
+	return "; the container runtime was not found, so the agent has to find it before any policy is in force" + said(f.Runtime.Cause)
 }
 
 // bootable is the list without what the kernel always adds itself: capability first, ima and evm last.

@@ -132,7 +132,7 @@ func TestDecide(t *testing.T) {
 		{
 			"an unknown runtime does not take BPF-LSM away, and is mentioned", capable(func(f *v1.NodeFacts) {
 				f.Runtime = v1.RuntimeFact{Fact: v1.Fact{State: v1.FactUnknown, Reason: v1.ReasonRuntimeUnknown, Cause: "no socket"}}
-			}), v1.EnforcerBPF, v1.ReasonEnforcing, []string{"cgroup path alone: no socket"},
+			}), v1.EnforcerBPF, v1.ReasonEnforcing, []string{"before any policy is in force: no socket"},
 		},
 	}
 	for _, tt := range tests {
