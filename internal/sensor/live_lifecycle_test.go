@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,8 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
@@ -132,7 +131,7 @@ func TestEnforcementOutlivesItsLoader(t *testing.T) {
 	w := r.workload("confined")
 	secret := touch(t, filepath.Join(r.dir, "secret"))
 	set := storedSet{Generation: 7, Cgroup: w.cgroup, Rules: []compile.Rule{block(files, exact, secret)}}
-	loader := startLoader(t, set)
+	loader := startLoader(t, "load", set)
 	stop := w.attack(secret)
 	if err := loader.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -167,7 +166,7 @@ func TestEnforcementOutlivesItsLoader(t *testing.T) {
 	}
 }
 
-func startLoader(t *testing.T, set storedSet) *exec.Cmd {
+func startLoader(t *testing.T, operation string, set storedSet) *exec.Cmd {
 	t.Helper()
 	text, err := json.Marshal(set)
 	if err != nil {
@@ -177,7 +176,7 @@ func startLoader(t *testing.T, set storedSet) *exec.Cmd {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := workerCommand("load", bpffs, path)
+	cmd := workerCommand(operation, bpffs, path)
 	start(t, cmd, "loaded")
 	return cmd
 }
@@ -213,6 +212,62 @@ func TestACoreOfAnotherShapeEnforcesUntilTheNewOneHasPolicies(t *testing.T) {
 	}
 	time.Sleep(200 * time.Millisecond)
 	mustHold(t, stop)
+}
+
+// TestACoreWithAMissingMapIsReplacedWithoutAGap, whoever removed it.
+func TestACoreWithAMissingMapIsReplacedWithoutAGap(t *testing.T) {
+	requireMode(t, ModeEnforce)
+	t.Cleanup(func() { DetachAll(bpffs) })
+	r := &rig{t: t, dir: realDir(t)}
+	w := r.workload("confined")
+	secret := touch(t, filepath.Join(r.dir, "secret"))
+	set := storedSet{Generation: 1, Cgroup: w.cgroup, Rules: []compile.Rule{block(files, exact, secret)}}
+	old := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})
+	if err := old.Apply(t.Context(), set.set()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(old.pins.mapPath(tableRules)); err != nil {
+		t.Fatal(err)
+	}
+	old.Close()
+	stop := w.attack(secret)
+	core := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})
+	if err := core.Apply(t.Context(), set.set()); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(core.pins.root); err != nil || len(entries) != 1 {
+		t.Errorf("pinned cores: %v %v", entries, err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	mustHold(t, stop)
+}
+
+// TestNoAttemptPassesWhenTheAgentIsKilledAtAnyMoment: while it opens the core, writes rules, switches or cleans up.
+func TestNoAttemptPassesWhenTheAgentIsKilledAtAnyMoment(t *testing.T) {
+	requireMode(t, ModeEnforce)
+	t.Cleanup(func() { DetachAll(bpffs) })
+	r := &rig{t: t, dir: realDir(t)}
+	w := r.workload("confined")
+	secret := touch(t, filepath.Join(r.dir, "secret"))
+	set := storedSet{Generation: 1, Cgroup: w.cgroup, Rules: []compile.Rule{block(files, exact, secret)}}
+	startLoader(t, "load", set)
+	stop := w.attack(secret)
+	for range 6 {
+		churner := startLoader(t, "churn", set)
+		time.Sleep(time.Duration(rand.IntN(1500)) * time.Millisecond)
+		if err := churner.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		churner.Wait()
+	}
+	mustHold(t, stop)
+	core := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})
+	if err := core.Apply(t.Context(), set.set()); err != nil {
+		t.Fatal(err)
+	}
+	if held, err := core.readRules(); err != nil || len(held) != 2 {
+		t.Errorf("%d rules in the table, want 2: %v", len(held), err)
+	}
 }
 
 func TestTheNextApplyRemovesWhatADeadAgentLeft(t *testing.T) {
@@ -262,123 +317,5 @@ func TestASetThatDoesNotFitLeavesThePreviousOne(t *testing.T) {
 	}
 	if got := w.do("open", secret); got != denied {
 		t.Errorf("the previous set: %v, want %v", got, denied)
-	}
-}
-
-func TestNothingIsLeftAfterDetachAll(t *testing.T) {
-	requireMode(t, ModeEnforce)
-	before := kernelObjects(t)
-	core := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})
-	if err := core.Apply(t.Context(), compile.Set{Generation: 1}); err != nil {
-		t.Fatal(err)
-	}
-	core.Close()
-	if len(newObjects(t, before)) < 10 {
-		t.Fatal("pinned objects are not there, so this test would prove nothing")
-	}
-	if err := DetachAll(bpffs); err != nil {
-		t.Fatal(err)
-	}
-	// The kernel frees objects a little later.
-	var left []string
-	for range 100 {
-		if left = newObjects(t, before); len(left) == 0 {
-			break
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	if len(left) != 0 {
-		t.Errorf("left in the kernel: %q", left)
-	}
-	if entries, err := os.ReadDir(bpffs); err != nil || len(entries) != 0 {
-		t.Errorf("below the bpffs: %v %v", entries, err)
-	}
-	if err := DetachAll(bpffs); err != nil {
-		t.Errorf("a second time: %v", err)
-	}
-}
-
-// kernelObjects are all programs, maps and links.
-func kernelObjects(t *testing.T) map[string]bool {
-	t.Helper()
-	objects := map[string]bool{}
-	for id, err := ebpf.ProgramGetNextID(0); err == nil; id, err = ebpf.ProgramGetNextID(id) {
-		objects[fmt.Sprintf("program %d", id)] = true
-	}
-	for id, err := ebpf.MapGetNextID(0); err == nil; id, err = ebpf.MapGetNextID(id) {
-		objects[fmt.Sprintf("map %d", id)] = true
-	}
-	links := new(link.Iterator)
-	defer links.Close()
-	for links.Next() {
-		objects[fmt.Sprintf("link %d", links.ID)] = true
-	}
-	return objects
-}
-
-func newObjects(t *testing.T, before map[string]bool) []string {
-	t.Helper()
-	var added []string
-	for object := range kernelObjects(t) {
-		if !before[object] {
-			added = append(added, object+" "+mapName(object))
-		}
-	}
-	return added
-}
-
-// mapName makes a failure readable.
-func mapName(object string) string {
-	var id ebpf.MapID
-	if _, err := fmt.Sscanf(object, "map %d", &id); err != nil {
-		return ""
-	}
-	m, err := ebpf.NewMapFromID(id)
-	if err != nil {
-		return err.Error()
-	}
-	defer m.Close()
-	return m.String()
-}
-
-// TestNoVerdictIsMixedUp: many tasks on few CPUs, switched at any moment where the kernel can.
-func TestNoVerdictIsMixedUp(t *testing.T) {
-	r := newRig(t, Options{Mode: ModeEnforce})
-	if err := os.WriteFile("/sys/kernel/debug/sched/preempt", []byte("full"), 0); err == nil {
-		t.Log("the kernel preempts fully")
-	}
-	w := r.workload("confined")
-	allowed := touch(t, filepath.Join(r.dir, strings.Repeat("deep/", 40), "file"))
-	secret := touch(t, filepath.Join(r.dir, strings.Repeat("deeq/", 40), "file"))
-	r.confine(map[*workload][]compile.Rule{w: {
-		block(files, recursive, filepath.Join(r.dir, "deeq")+"/"),
-		rule(compile.ActionAudit, files, recursive, filepath.Join(r.dir, "deep/deep")+"/"),
-	}})
-	if got := w.do("mix", allowed, secret); got != 0 {
-		t.Error("a wrong verdict")
-	}
-	for _, e := range r.take() {
-		if want := map[bool]string{true: secret, false: allowed}[e.Denied]; e.Resource != want {
-			t.Errorf("event of %q, denied %v", e.Resource, e.Denied)
-			break
-		}
-	}
-	t.Log(drops(t, r.core))
-}
-
-// TestTheCanaryIsHonest about kernels that cannot enforce; test/vm boots some.
-func TestTheCanaryIsHonest(t *testing.T) {
-	want := os.Getenv("SENSOR_TESTS_CANARY")
-	if want == "" {
-		t.Skip("needs a kernel that cannot enforce: test/vm boots some and says what to expect")
-	}
-	err := Canary(t.Context(), ModeEnforce, t.TempDir())
-	var refusal *CanaryError
-	if !errors.As(err, &refusal) || refusal.Reason != want {
-		t.Errorf("got %v, want reason %s", err, want)
-	}
-	t.Log(err)
-	if err := Canary(t.Context(), ModeObserve, t.TempDir()); err != nil {
-		t.Errorf("observe mode: %v", err)
 	}
 }

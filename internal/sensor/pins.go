@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/cilium/ebpf"
+	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 )
 
@@ -79,8 +80,9 @@ func (p *pins) lock() (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// prepare finds out what an earlier process left. A folder without links is of one that died before it attached.
-func (p *pins) prepare() error {
+// prepare finds out what an earlier process left. A folder without links is of one that died before it attached. One
+// whose maps cannot be used, whatever happened to them, is put aside: it enforces until this core has policies.
+func (p *pins) prepare(s specs, log logr.Logger) error {
 	if !p.keeping {
 		return nil
 	}
@@ -88,12 +90,47 @@ func (p *pins) prepare() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("look for pinned links: %w", err)
 	}
-	if p.adopting = len(entries) > 0; p.adopting {
-		return nil
+	if len(entries) > 0 {
+		err := p.checkMaps(s)
+		if err == nil {
+			p.adopting = true
+			return nil
+		}
+		log.Error(err, "the pinned core cannot be adopted, and enforces until this one has policies")
+		return p.putAside()
 	}
 	if err := os.RemoveAll(p.dir); err != nil {
 		return fmt.Errorf("remove half of a core: %w", err)
 	}
+	return p.makeFolders()
+}
+
+func (p *pins) checkMaps(s specs) error {
+	for name, spec := range s.maps {
+		m, err := p.adoptMap(name, spec)
+		if err != nil {
+			return fmt.Errorf("map %s: %w", name, err)
+		}
+		m.Close()
+	}
+	return nil
+}
+
+// putAside renames the folder to the first free name.
+func (p *pins) putAside() error {
+	for i := 0; ; i++ {
+		aside := fmt.Sprintf("%s-unusable-%d", p.dir, i)
+		if _, err := os.Stat(aside); err == nil {
+			continue
+		}
+		if err := os.Rename(p.dir, aside); err != nil {
+			return fmt.Errorf("put unusable core aside: %w", err)
+		}
+		return p.makeFolders()
+	}
+}
+
+func (p *pins) makeFolders() error {
 	for _, dir := range []string{"maps", "links"} {
 		if err := os.MkdirAll(filepath.Join(p.dir, dir), 0o700); err != nil {
 			return fmt.Errorf("make folder for pins: %w", err)

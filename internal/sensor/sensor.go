@@ -89,7 +89,7 @@ func (c *Core) open(ctx context.Context, bpffs string) error {
 			return loadError(err)
 		}
 		defer unlock()
-		if err := c.pins.prepare(); err != nil {
+		if err := c.pins.prepare(specs, c.log); err != nil {
 			return loadError(err)
 		}
 	}

@@ -49,6 +49,7 @@ func workers() map[string]func(args []string) error {
 		"loop":          loop,
 		"mix":           mix,
 		"load":          load,
+		"churn":         churn,
 	}
 }
 
@@ -270,27 +271,52 @@ func mix(args []string) error {
 
 // load opens a pinned core, applies the set in a file, and waits to be killed.
 func load(args []string) error {
-	core, err := Open(context.Background(), Options{Mode: ModeEnforce, BPFFS: args[0]})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return unix.EUCLEAN
-	}
-	text, err := os.ReadFile(args[1])
+	core, set, err := loadStored(args)
 	if err != nil {
 		return err
 	}
-	var stored storedSet
-	if err := json.Unmarshal(text, &stored); err != nil {
+	if err := core.Apply(context.Background(), set.set()); err != nil {
 		return err
-	}
-	if err := core.Apply(context.Background(), stored.set()); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return unix.EUCLEAN
 	}
 	fmt.Println("loaded")
 	for {
 		time.Sleep(time.Hour)
 	}
+}
+
+// churn is load with another opening of the core or another set, over and over.
+func churn(args []string) error {
+	fmt.Println("loaded")
+	for i := 0; ; i++ {
+		core, set, err := loadStored(args)
+		if err != nil {
+			return err
+		}
+		for range 5 {
+			changed := set
+			changed.Rules = append(changed.Rules, rule(compile.ActionAudit, compile.DomainFile, compile.MatchPath, fmt.Sprintf("/churn/%d", i)))
+			i++
+			if err := core.Apply(context.Background(), changed.set()); err != nil {
+				return err
+			}
+		}
+		if err := core.Close(); err != nil {
+			return err
+		}
+	}
+}
+
+func loadStored(args []string) (*Core, storedSet, error) {
+	var set storedSet
+	core, err := Open(context.Background(), Options{Mode: ModeEnforce, BPFFS: args[0]})
+	if err != nil {
+		return nil, set, err
+	}
+	text, err := os.ReadFile(args[1])
+	if err != nil {
+		return nil, set, err
+	}
+	return core, set, json.Unmarshal(text, &set)
 }
 
 // storedSet is a set of one profile as JSON holds it.
