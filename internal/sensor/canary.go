@@ -132,9 +132,8 @@ func (k *canary) policy() compile.Set {
 }
 
 // sing does the operations and waits for their events.
-func (k *canary) sing(ctx context.Context, core *Core) error {
+func (k *canary) sing(ctx context.Context, core *Core) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	events := make(chan Event, 64)
 	ended := make(chan error, 1)
 	go func() {
@@ -147,7 +146,9 @@ func (k *canary) sing(ctx context.Context, core *Core) error {
 	}()
 	defer func() {
 		cancel()
-		<-ended
+		if runErr := <-ended; runErr != nil && err == nil {
+			err = &CanaryError{Reason: ReasonCoreLoadFailed, Cause: "the core's events could not be read", Err: runErr}
+		}
 	}()
 	if err := core.applyAnyLevel(k.policy()); err != nil {
 		return &CanaryError{Reason: ReasonCoreLoadFailed, Cause: "the canary's policy could not be written", Err: err}

@@ -64,20 +64,30 @@ func TestDecode(t *testing.T) {
 	}{
 		"an event with its paths":                      {func(*wireEvent) {}, "/res/sh/p", func(*Event) {}},
 		"bytes behind the paths, which rings pad with": {func(*wireEvent) {}, "/res/sh/p\x00\x00\x00", func(*Event) {}},
-		"bytes before the first path": {func(w *wireEvent) { w.Skip, w.SourceBytes, w.ParentBytes = 5, 0, 0 }, "garba/res",
-			func(e *Event) { e.Source, e.ParentSource = "", "" }},
-		"an execution": {func(w *wireEvent) { w.Operation, w.Domain = 1, 1 }, "/res/sh/p",
-			func(e *Event) { e.Operation, e.Domain = OperationExec, compile.DomainProcess }},
-		"unlinked files": {func(w *wireEvent) { w.Kind, w.SourceKind, w.ParentKind = 1, 1, 1 }, "/res/sh/p",
+		"bytes before the first path": {
+			func(w *wireEvent) { w.Skip, w.SourceBytes, w.ParentBytes = 5, 0, 0 }, "garba/res",
+			func(e *Event) { e.Source, e.ParentSource = "", "" },
+		},
+		"an execution": {
+			func(w *wireEvent) { w.Operation, w.Domain = 1, 1 }, "/res/sh/p",
+			func(e *Event) { e.Operation, e.Domain = OperationExec, compile.DomainProcess },
+		},
+		"unlinked files": {
+			func(w *wireEvent) { w.Kind, w.SourceKind, w.ParentKind = 1, 1, 1 }, "/res/sh/p",
 			func(e *Event) {
 				e.Resource, e.Source, e.ParentSource = "/res (deleted)", "/sh (deleted)", "/p (deleted)"
-			}},
+			},
+		},
 		"the root": {func(w *wireEvent) { w.ResourceBytes = 0 }, "/sh/p", func(e *Event) { e.Resource = "/" }},
-		"a pipe": {func(w *wireEvent) { w.ResourceBytes, w.Kind, w.Magic, w.Inode = 0, 2, pipeMagic, 99 }, "/sh/p",
-			func(e *Event) { e.Resource = "pipe:[99]" }},
+		"a pipe": {
+			func(w *wireEvent) { w.ResourceBytes, w.Kind, w.Magic, w.Inode = 0, 2, pipeMagic, 99 }, "/sh/p",
+			func(e *Event) { e.Resource = "pipe:[99]" },
+		},
 		"a path that is not known": {func(w *wireEvent) { w.Status = 1 }, "/res/sh/p", func(e *Event) { e.Unresolved = "path_too_long" }},
-		"nothing of it": {func(w *wireEvent) { w.Status, w.ResourceBytes = 6, 0 }, "/sh/p",
-			func(e *Event) { e.Unresolved, e.Resource = "scratch_busy", "" }},
+		"nothing of it": {
+			func(w *wireEvent) { w.Status, w.ResourceBytes = 6, 0 }, "/sh/p",
+			func(e *Event) { e.Unresolved, e.Resource = "scratch_busy", "" },
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

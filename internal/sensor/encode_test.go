@@ -106,15 +106,19 @@ func TestEncodeRefusesSetsThatDoNotHoldTogether(t *testing.T) {
 		"a profile twice":    {compile.Set{Profiles: []compile.Profile{profile, profile}}, "twice"},
 		"an unknown profile": {compile.Set{Bindings: many(1, func(int) compile.Cgroup { return cgroup(1, 1) })}, "not in the set"},
 		"a cgroup without an id": {
-			compile.Set{Profiles: []compile.Profile{profile}, Bindings: many(1, func(int) compile.Cgroup { return cgroup(0, 1) })}, "no id"},
+			compile.Set{Profiles: []compile.Profile{profile}, Bindings: many(1, func(int) compile.Cgroup { return cgroup(0, 1) })}, "no id",
+		},
 		"a level below the root": {
-			compile.Set{Profiles: []compile.Profile{profile}, Bindings: many(1, func(int) compile.Cgroup { return cgroup(1, -1) })}, "level -1"},
+			compile.Set{Profiles: []compile.Profile{profile}, Bindings: many(1, func(int) compile.Cgroup { return cgroup(1, -1) })}, "level -1",
+		},
 		"more levels than fit": {
 			compile.Set{Profiles: []compile.Profile{profile}, Bindings: many(17, func(i int) compile.Cgroup { return cgroup(i+1, i) })},
-			`table "levels" holds 16 entries and the policies need 17`},
+			`table "levels" holds 16 entries and the policies need 17`,
+		},
 		"more cgroups than fit": {
 			compile.Set{Profiles: []compile.Profile{profile}, Bindings: many(16385, func(i int) compile.Cgroup { return cgroup(i+1, 1) })},
-			`table "bindings" holds 16384 entries and the policies need 16385`},
+			`table "bindings" holds 16384 entries and the policies need 16385`,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

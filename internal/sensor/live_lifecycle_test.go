@@ -40,7 +40,9 @@ func (w *workload) attack(path string) (stop func() (denied, allowed int)) {
 		if _, err := fmt.Sscanf(last, "denied %d allowed %d", &denied, &allowed); err != nil {
 			w.t.Fatalf("the attacker said %q: %v", last, err)
 		}
-		io.Copy(io.Discard, out)
+		if _, err := io.Copy(io.Discard, out); err != nil {
+			w.t.Error(err)
+		}
 		if err := cmd.Wait(); err != nil {
 			w.t.Error(err)
 		}
@@ -58,13 +60,35 @@ func start(t *testing.T, cmd *exec.Cmd, ready string) *bufio.Reader {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { cmd.Process.Kill() })
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	out := bufio.NewReader(stdout)
 	line, err := out.ReadString('\n')
 	if strings.TrimSpace(line) != ready {
 		t.Fatalf("the worker said %q, not %q (%v)", line, ready, err)
 	}
 	return out
+}
+
+// kill ends a worker as kill -9 does.
+func kill(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	var killed *exec.ExitError
+	if err := cmd.Wait(); !errors.As(err, &killed) || killed.Exited() {
+		t.Fatalf("the worker ended by itself: %v", err)
+	}
+}
+
+// detachAfter leaves nothing for the next test.
+func detachAfter(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := DetachAll(bpffs); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // mustHold ends an attack and fails if one attempt was allowed.
@@ -126,17 +150,14 @@ func used(s Stats, table string) int {
 // TestEnforcementOutlivesItsLoader: killed, the loader's policy holds; a new one takes over without a gap.
 func TestEnforcementOutlivesItsLoader(t *testing.T) {
 	requireMode(t, ModeEnforce)
-	t.Cleanup(func() { DetachAll(bpffs) })
+	detachAfter(t)
 	r := &rig{t: t, dir: realDir(t)}
 	w := r.workload("confined")
 	secret := touch(t, filepath.Join(r.dir, "secret"))
 	set := storedSet{Generation: 7, Cgroup: w.cgroup, Rules: []compile.Rule{block(files, exact, secret)}}
 	loader := startLoader(t, "load", set)
 	stop := w.attack(secret)
-	if err := loader.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	loader.Wait()
+	kill(t, loader)
 	if got := w.do("open", secret); got != denied {
 		t.Fatalf("after the loader's death: %v, want %v", got, denied)
 	}
@@ -184,7 +205,7 @@ func startLoader(t *testing.T, operation string, set storedSet) *exec.Cmd {
 // TestACoreOfAnotherShapeEnforcesUntilTheNewOneHasPolicies.
 func TestACoreOfAnotherShapeEnforcesUntilTheNewOneHasPolicies(t *testing.T) {
 	requireMode(t, ModeEnforce)
-	t.Cleanup(func() { DetachAll(bpffs) })
+	detachAfter(t)
 	r := &rig{t: t, dir: realDir(t)}
 	w := r.workload("confined")
 	secret := touch(t, filepath.Join(r.dir, "secret"))
@@ -217,7 +238,7 @@ func TestACoreOfAnotherShapeEnforcesUntilTheNewOneHasPolicies(t *testing.T) {
 // TestACoreWithAMissingMapIsReplacedWithoutAGap, whoever removed it.
 func TestACoreWithAMissingMapIsReplacedWithoutAGap(t *testing.T) {
 	requireMode(t, ModeEnforce)
-	t.Cleanup(func() { DetachAll(bpffs) })
+	detachAfter(t)
 	r := &rig{t: t, dir: realDir(t)}
 	w := r.workload("confined")
 	secret := touch(t, filepath.Join(r.dir, "secret"))
@@ -245,7 +266,7 @@ func TestACoreWithAMissingMapIsReplacedWithoutAGap(t *testing.T) {
 // TestNoAttemptPassesWhenTheAgentIsKilledAtAnyMoment: while it opens the core, writes rules, switches or cleans up.
 func TestNoAttemptPassesWhenTheAgentIsKilledAtAnyMoment(t *testing.T) {
 	requireMode(t, ModeEnforce)
-	t.Cleanup(func() { DetachAll(bpffs) })
+	detachAfter(t)
 	r := &rig{t: t, dir: realDir(t)}
 	w := r.workload("confined")
 	secret := touch(t, filepath.Join(r.dir, "secret"))
@@ -255,10 +276,7 @@ func TestNoAttemptPassesWhenTheAgentIsKilledAtAnyMoment(t *testing.T) {
 	for range 6 {
 		churner := startLoader(t, "churn", set)
 		time.Sleep(time.Duration(rand.IntN(1500)) * time.Millisecond)
-		if err := churner.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		churner.Wait()
+		kill(t, churner)
 	}
 	mustHold(t, stop)
 	core := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})

@@ -117,7 +117,11 @@ func mount(t *testing.T, source, target, kind, data string) {
 	if err != nil {
 		t.Fatalf("mount %s: %v", kind, err)
 	}
-	t.Cleanup(func() { unix.Unmount(target, unix.MNT_DETACH) })
+	t.Cleanup(func() {
+		if err := unix.Unmount(target, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func TestFilesWithoutANameAreNamedAsTheKernelDoes(t *testing.T) {

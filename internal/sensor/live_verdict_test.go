@@ -190,7 +190,9 @@ func TestAnEventSaysWhoDidWhat(t *testing.T) {
 		t.Errorf("comm %q, flags %#x, mode %#x", e.Comm, e.Flags, e.Mode)
 	}
 
-	w.do("unshare-pid", secret)
+	if got := w.do("unshare-pid", secret); got != denied {
+		t.Errorf("from inside a pid namespace: %v, want %v", got, denied)
+	}
 	events = r.take()
 	if len(events) != 1 || events[0].PID != 1 || events[0].PPID != 0 || events[0].HostPID < 2 || events[0].HostPPID == 0 {
 		t.Errorf("from inside a pid namespace: %+v", events)

@@ -326,8 +326,10 @@ func BenchmarkMatch(b *testing.B) {
 			profile := compile.Profile{ID: 1}
 			for i := range rules {
 				profile.Rules = append(profile.Rules,
-					compile.Rule{ID: compile.RuleID(i + 1), Domain: compile.DomainFile, Match: compile.Match(1 + i%3), Action: compile.ActionBlock,
-						Path: fmt.Sprintf("/usr/lib/python3/other-%d", i) + strings.Repeat("/", min(i%3, 1))})
+					compile.Rule{
+						ID: compile.RuleID(i + 1), Domain: compile.DomainFile, Match: compile.Match(1 + i%3), Action: compile.ActionBlock,
+						Path: fmt.Sprintf("/usr/lib/python3/other-%d", i) + strings.Repeat("/", min(i%3, 1)),
+					})
 			}
 			m.hold(b, profile)
 			m.place(b, compile.DomainFile, path)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -104,9 +105,10 @@ func nested(args []string) error {
 		return err
 	}
 	defer func() {
-		os.WriteFile(filepath.Join(args[0], "cgroup.procs"), []byte("0"), 0)
-		os.Remove(below)
-		os.Remove(filepath.Dir(below))
+		back := os.WriteFile(filepath.Join(args[0], "cgroup.procs"), []byte("0"), 0)
+		if err := errors.Join(back, os.Remove(below), os.Remove(filepath.Dir(below))); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
 	}()
 	if err := os.WriteFile(filepath.Join(below, "cgroup.procs"), []byte("0"), 0); err != nil {
 		return err
@@ -207,7 +209,7 @@ func detached(args []string) error {
 func loop(args []string) error {
 	stop := make(chan struct{})
 	go func() {
-		os.Stdin.Read(make([]byte, 1))
+		_, _ = io.Copy(io.Discard, os.Stdin)
 		close(stop)
 	}()
 	denied, allowed := 0, 0
