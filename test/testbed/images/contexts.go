@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/test/testbed/rootfs"
 )
@@ -24,9 +23,6 @@ const (
 	// Secret is the content of SecretFile.
 	Secret = "the-secret-of-this-workload"
 )
-
-// tag of an image's name.
-func tag(name string) string { return name[strings.LastIndex(name, ":")+1:] }
 
 // preparePause compiles the pause program into its build context.
 func (b Builder) preparePause(ctx context.Context, arch string) error {

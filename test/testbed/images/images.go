@@ -29,7 +29,7 @@ func Operator(version string) string { return "docker.io/kubearmor/fleet-operato
 type Image struct {
 	// Name with tag, as Pods ask for it.
 	Name string
-	// Archive is an oci-archive whose only reference is the tag.
+	// Archive is a docker-archive that holds nothing but this image.
 	Archive string
 }
 
@@ -115,7 +115,8 @@ func (b Builder) checkBinaries(arch string) error {
 	return nil
 }
 
-// build runs one Dockerfile. The archive is not compressed: an emulated node would have to undo it.
+// build runs one Dockerfile. Of buildah's archives only this kind is not compressed, which an emulated node would have to undo: that
+// took most of its boot.
 func (b Builder) build(ctx context.Context, r recipe, arch, archive string) error {
 	store := []string{"--storage-driver", "vfs", "--root", b.Store.Path("images", "store"), "--runroot", b.Store.Path("images", "run")}
 	id := b.Store.Path("images", "id")
@@ -132,6 +133,6 @@ func (b Builder) build(ctx context.Context, r recipe, arch, archive string) erro
 	if err != nil {
 		return err
 	}
-	_, err = host.Run(ctx, "buildah", append(store, "push", "--quiet", "--disable-compression", string(image), "oci-archive:"+archive+":"+tag(r.name))...)
+	_, err = host.Run(ctx, "buildah", append(store, "push", "--quiet", string(image), "docker-archive:"+archive+":"+r.name)...)
 	return err
 }

@@ -59,7 +59,7 @@ until ctr version >/dev/null 2>&1; do sleep 0.2; done
 for image in /payload/images/*.tar; do
 	name=$(cat "${image%.tar}.name")
 	[ -n "$(ctr -n k8s.io images list -q "name==$name")" ] && continue
-	ctr -n k8s.io images import --base-name "${name%:*}" "$image" >>/var/log/images.log 2>&1 || say "cannot import $name"
+	ctr -n k8s.io images import "$image" >>/var/log/images.log 2>&1 || say "cannot import $name"
 done
 say "images imported; starting kubelet"
 keep_running kubelet /payload/kubelet --config=/node/kubelet.yaml --kubeconfig=/node/kubeconfig \
