@@ -125,11 +125,15 @@ func (m *metrics) observeApply(took time.Duration, err error) {
 	m.apply.WithLabelValues(result).Observe(took.Seconds())
 }
 
-// observeBindings measures each container once: those that were not there at the last switch.
+// observeBindings measures each container once: those that were not there the last time. The first time tells nothing:
+// all of them are older than the agent's knowledge.
 func (m *metrics) observeBindings(live []containers.Container, now time.Time) {
 	newest := m.boundUntil
+	if newest.IsZero() {
+		newest = m.agent.started
+	}
 	for _, c := range live {
-		if c.Seen.After(m.boundUntil) {
+		if first := m.boundUntil.IsZero(); !first && c.Seen.After(m.boundUntil) {
 			m.bind.Observe(now.Sub(c.Seen).Seconds())
 		}
 		if c.Seen.After(newest) {

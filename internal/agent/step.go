@@ -109,6 +109,7 @@ func (a *Agent) apply(ctx context.Context) error {
 	out := compile.Compile(a.plan.workloads(in))
 	a.rules.replace(out.Rules, started)
 	if a.applied != nil && reflect.DeepEqual(out.Set.Bindings, a.applied.Bindings) && reflect.DeepEqual(out.Set.Profiles, a.applied.Profiles) {
+		a.metrics.observeBindings(in.containers, time.Now())
 		a.update(func(s *state) { s.settle(out, in, s.generation) })
 		return a.refresh()
 	}

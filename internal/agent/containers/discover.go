@@ -44,13 +44,13 @@ func (d *Discovered) List(ctx context.Context) ([]Container, error) {
 	return r.List(ctx)
 }
 
-// CgroupsPath is Runtime's.
-func (d *Discovered) CgroupsPath(ctx context.Context, id string) (string, error) {
+// Details is Runtime's.
+func (d *Discovered) Details(ctx context.Context, id string) (Details, error) {
 	r, err := d.runtime(ctx)
 	if err != nil {
-		return "", err
+		return Details{}, err
 	}
-	return r.CgroupsPath(ctx, id)
+	return r.Details(ctx, id)
 }
 
 // Sandbox is Runtime's.

@@ -69,7 +69,7 @@ func fromCRI(item *cri.Container) (Container, bool) {
 	}
 	c := Container{
 		ID: item.Id, Sandbox: item.PodSandboxId, Name: item.Labels[labelContainerName], Running: running,
-		Image: imageName(item),
+		Image: item.GetImage().GetUserSpecifiedImage(),
 		Pod: PodRef{
 			Namespace: item.Labels[labelPodNamespace], Name: item.Labels[labelPodName], UID: item.Labels[labelPodUID],
 		},
@@ -77,26 +77,17 @@ func fromCRI(item *cri.Container) (Container, bool) {
 	return c, c.Pod.Name != "" && c.Name != ""
 }
 
-// imageName prefers what the Pod names over the runtime's own id of it.
-func imageName(item *cri.Container) string {
-	if name := item.GetImage().GetUserSpecifiedImage(); name != "" {
-		return name
-	}
-	if name := item.GetImage().GetImage(); name != "" {
-		return name
-	}
-	return item.ImageRef
-}
-
-// CgroupsPath asks for the container's OCI spec and gives the cgroupsPath in it.
-func (c *CRI) CgroupsPath(ctx context.Context, id string) (string, error) {
+// Details asks for what a list does not tell: where the container's OCI spec puts its cgroup, and the image by the name
+// that it was pulled by.
+func (c *CRI) Details(ctx context.Context, id string) (Details, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	answer, err := c.client.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: id, Verbose: true})
 	if err != nil {
-		return "", fmt.Errorf("status of container %s: %w", id, err)
+		return Details{}, fmt.Errorf("status of container %s: %w", id, err)
 	}
-	return parseInfo(answer.Info["info"])
+	place, err := parseInfo(answer.Info["info"])
+	return Details{CgroupsPath: place, Image: answer.GetStatus().GetImage().GetImage()}, err
 }
 
 // parseInfo reads what containerd and CRI-O both put into a verbose status.

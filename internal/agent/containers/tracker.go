@@ -43,8 +43,16 @@ type Container struct {
 // Runtime is what the tracker asks.
 type Runtime interface {
 	List(ctx context.Context) ([]Container, error)
-	CgroupsPath(ctx context.Context, id string) (string, error)
+	Details(ctx context.Context, id string) (Details, error)
 	Sandbox(ctx context.Context, id string) (labels, annotations map[string]string, err error)
+}
+
+// Details of a container, which only a call of its own tells.
+type Details struct {
+	// CgroupsPath of the OCI spec.
+	CgroupsPath string
+	// Image by name.
+	Image string
 }
 
 // Tracker follows the node's containers.
@@ -194,11 +202,14 @@ func (t *Tracker) complete(ctx context.Context, c Container, now time.Time) (Con
 		old.Running = c.Running
 		return old, nil
 	}
-	place, err := t.Runtime.CgroupsPath(ctx, c.ID)
+	details, err := t.Runtime.Details(ctx, c.ID)
 	if err != nil {
 		return c, err
 	}
-	if c.Cgroup, err = t.Hierarchy.Resolve(c.ID, place, c.Running); err != nil {
+	if c.Image == "" {
+		c.Image = details.Image
+	}
+	if c.Cgroup, err = t.Hierarchy.Resolve(c.ID, details.CgroupsPath, c.Running); err != nil {
 		return c, err
 	}
 	if c.Labels, c.Annotations, err = t.Runtime.Sandbox(ctx, c.Sandbox); err != nil {

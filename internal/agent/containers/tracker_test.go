@@ -48,7 +48,8 @@ func (s *runtimeServer) ListContainers(context.Context, *cri.ListContainersReque
 func (s *runtimeServer) ContainerStatus(_ context.Context, r *cri.ContainerStatusRequest) (*cri.ContainerStatusResponse, error) {
 	info := fmt.Sprintf(`{"sandboxID":"s","pid":4711,"removing":false,"snapshotter":"overlayfs","runtimeType":"io.containerd.runc.v2",`+
 		`"runtimeSpec":{"ociVersion":"1.0.2-dev","process":{"user":{"uid":0,"gid":0}},"linux":{"cgroupsPath":"/kubepods/pod1/%s"}}}`, r.ContainerId)
-	return &cri.ContainerStatusResponse{Info: map[string]string{"info": info}}, nil
+	named := &cri.ContainerStatus{Image: &cri.ImageSpec{Image: "app:1"}}
+	return &cri.ContainerStatusResponse{Status: named, Info: map[string]string{"info": info}}, nil
 }
 
 func (s *runtimeServer) PodSandboxStatus(context.Context, *cri.PodSandboxStatusRequest) (*cri.PodSandboxStatusResponse, error) {
@@ -57,7 +58,7 @@ func (s *runtimeServer) PodSandboxStatus(context.Context, *cri.PodSandboxStatusR
 
 func container(id, name string, state cri.ContainerState) *cri.Container {
 	return &cri.Container{
-		Id: id, PodSandboxId: "s", State: state, Image: &cri.ImageSpec{Image: "sha256:1", UserSpecifiedImage: "app:1"},
+		Id: id, PodSandboxId: "s", State: state, Image: &cri.ImageSpec{Image: "sha256:1"},
 		Labels: map[string]string{
 			labelContainerName: name, labelPodName: "web-1", labelPodNamespace: "shop", labelPodUID: "u",
 		},
