@@ -122,6 +122,7 @@ const (
 	ExecProgExecObserve   = "exec_observe"
 	ExecVarAncestorHelper = "ancestor_helper"
 	ExecVarHashKey        = "hash_key"
+	ExecVarSpareSlots     = "spare_slots"
 	ExecVarTaskStorage    = "task_storage"
 )
 
@@ -191,6 +192,7 @@ type ExecMapSpecs struct {
 type ExecVariableSpecs struct {
 	AncestorHelper *ebpf.VariableSpec `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.VariableSpec `ebpf:"hash_key"`
+	SpareSlots     *ebpf.VariableSpec `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.VariableSpec `ebpf:"task_storage"`
 }
 
@@ -243,6 +245,7 @@ func (m *ExecMaps) Close() error {
 type ExecVariables struct {
 	AncestorHelper *ebpf.Variable `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.Variable `ebpf:"hash_key"`
+	SpareSlots     *ebpf.Variable `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.Variable `ebpf:"task_storage"`
 }
 

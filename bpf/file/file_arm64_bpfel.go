@@ -122,6 +122,7 @@ const (
 	FileProgFileObserve   = "file_observe"
 	FileVarAncestorHelper = "ancestor_helper"
 	FileVarHashKey        = "hash_key"
+	FileVarSpareSlots     = "spare_slots"
 	FileVarTaskStorage    = "task_storage"
 )
 
@@ -191,6 +192,7 @@ type FileMapSpecs struct {
 type FileVariableSpecs struct {
 	AncestorHelper *ebpf.VariableSpec `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.VariableSpec `ebpf:"hash_key"`
+	SpareSlots     *ebpf.VariableSpec `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.VariableSpec `ebpf:"task_storage"`
 }
 
@@ -243,6 +245,7 @@ func (m *FileMaps) Close() error {
 type FileVariables struct {
 	AncestorHelper *ebpf.Variable `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.Variable `ebpf:"hash_key"`
+	SpareSlots     *ebpf.Variable `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.Variable `ebpf:"task_storage"`
 }
 

@@ -114,6 +114,7 @@ const (
 	MatchProgMatchPath     = "match_path"
 	MatchVarAncestorHelper = "ancestor_helper"
 	MatchVarHashKey        = "hash_key"
+	MatchVarSpareSlots     = "spare_slots"
 	MatchVarTaskStorage    = "task_storage"
 )
 
@@ -180,6 +181,7 @@ type MatchMapSpecs struct {
 type MatchVariableSpecs struct {
 	AncestorHelper *ebpf.VariableSpec `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.VariableSpec `ebpf:"hash_key"`
+	SpareSlots     *ebpf.VariableSpec `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.VariableSpec `ebpf:"task_storage"`
 }
 
@@ -226,6 +228,7 @@ func (m *MatchMaps) Close() error {
 type MatchVariables struct {
 	AncestorHelper *ebpf.Variable `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.Variable `ebpf:"hash_key"`
+	SpareSlots     *ebpf.Variable `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.Variable `ebpf:"task_storage"`
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"runtime"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -42,6 +43,8 @@ type specs struct {
 	maps    map[string]*ebpf.MapSpec
 	// taskStorage says whether the programs may use task_slots.
 	taskStorage bool
+	// spareSlots is the index of the first of them, or 0.
+	spareSlots uint32
 }
 
 func loadSpecs(mode Mode) (specs, error) {
@@ -52,7 +55,7 @@ func loadSpecs(mode Mode) (specs, error) {
 		maps: map[string]*ebpf.MapSpec{
 			tableHashKey: {Name: tableHashKey, Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: 1},
 		},
-		taskStorage: mode == ModeEnforce && features.HaveMapType(ebpf.TaskStorage) == nil,
+		taskStorage: mode == ModeEnforce && haveReliableTaskStorage(),
 	}
 	for _, load := range []func() (*ebpf.CollectionSpec, error){exec.LoadExec, file.LoadFile} {
 		object, err := load()
@@ -64,11 +67,21 @@ func loadSpecs(mode Mode) (specs, error) {
 		})
 		s.objects = append(s.objects, object)
 	}
-	return s, s.shareMaps()
+	err := s.shareMaps()
+	return s, err
 }
 
+// haveReliableTaskStorage tells kernels whose task storage does not fail because another task was preempted inside of it.
+// That was put right in 6.2, which is also the first to have cgroup storage; nothing else of it can be seen from outside.
+func haveReliableTaskStorage() bool {
+	return features.HaveMapType(ebpf.TaskStorage) == nil && features.HaveMapType(ebpf.CgroupStorage) == nil
+}
+
+// spareSlots is SPARE_SLOTS of bpf/include/core/limits.h.
+const spareSlots = 32
+
 // shareMaps gives every object the same maps, sized for this machine.
-func (s specs) shareMaps() error {
+func (s *specs) shareMaps() error {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return fmt.Errorf("count CPUs: %w", err)
@@ -76,6 +89,10 @@ func (s specs) shareMaps() error {
 	for _, object := range s.objects {
 		for _, perCPU := range []string{tableSlots, tableReports} {
 			object.Maps[perCPU].MaxEntries *= uint32(cpus)
+		}
+		if runtime.GOARCH == "amd64" {
+			s.spareSlots = object.Maps[tableSlots].MaxEntries
+			object.Maps[tableSlots].MaxEntries += spareSlots
 		}
 		if !s.taskStorage {
 			tasks := object.Maps[tableTasks]
@@ -107,6 +124,7 @@ func (c *Core) load(s specs) error {
 		"hash_key":        c.key,
 		"ancestor_helper": haveAncestorHelper(c.mode),
 		"task_storage":    s.taskStorage,
+		"spare_slots":     s.spareSlots,
 	}
 	cache := btf.NewCache()
 	for _, object := range s.objects {

@@ -68,18 +68,17 @@ static __always_inline int judge_busy(const struct request *r, const struct bind
 static __always_inline void judge_path(struct scratch *s, u32 slot, const struct request *r, const struct binding *b)
 {
 	walk(s, slot, r->file);
-	if (s->status != PATH_RESOLVED) {
-		count(s->status);
-		s->rule = RULE_UNRESOLVED;
-		s->action = judge_unresolved(b, r->domain);
-		return;
-	}
 	s->action = ACTION_NONE;
-	if (s->kind == PATH_OBJECT)
+	if (s->status == PATH_RESOLVED && s->kind != PATH_OBJECT) {
+		s->domain = r->domain;
+		s->binding = *b;
+		match(s, slot);
+	}
+	if (s->status == PATH_RESOLVED)
 		return;
-	s->domain = r->domain;
-	s->binding = *b;
-	match(s, slot);
+	count(s->status);
+	s->rule = RULE_UNRESOLVED;
+	s->action = judge_unresolved(b, r->domain);
 }
 
 static __always_inline int judge(const struct request *r)

@@ -18,6 +18,8 @@
 /* Tasks of one CPU that find room for a path without an allocation, and for a whole event. */
 #define SCRATCH_SLOTS 8
 #define REPORT_SLOTS 2
+/* For tasks of all CPUs together, where both those and task storage fail. */
+#define SPARE_SLOTS 32
 
 #define EACCES 13
 

@@ -85,7 +85,7 @@ __noinline int match_hash(u32 slot, u32 bytes)
 	return MATCH_ON;
 }
 
-/* One component forward. */
+/* One component forward. At the end, and only there, the status says so. */
 __noinline int match_step(u32 slot)
 {
 	struct scratch *s = scratch_at(slot);
@@ -96,6 +96,7 @@ __noinline int match_step(u32 slot)
 	depth = s->depth;
 	if (depth >= s->components) {
 		match_exact(s);
+		s->status = PATH_RESOLVED;
 		return MATCH_END;
 	}
 	left = s->components - depth;
@@ -125,7 +126,7 @@ __noinline int match_forward(u32 slot)
 	return MATCH_ON;
 }
 
-/* Sets s->rule and s->action for the path in the slot; s->binding and s->domain say what to compare with. */
+/* Sets s->rule, s->action and s->status for the path in the slot; s->binding and s->domain say what to compare with. */
 static __always_inline void match(struct scratch *s, u32 slot)
 {
 	u64 v[4];
@@ -140,6 +141,7 @@ static __always_inline void match(struct scratch *s, u32 slot)
 	s->offset = s->start + 1;
 	s->rule = 0;
 	s->action = ACTION_NONE;
+	s->status = PATH_BUSY;
 	match_forward(slot);
 }
 

@@ -12,7 +12,7 @@
 #include "limits.h"
 #include "taskslots.h"
 
-/* max_entries is set at load time: SCRATCH_SLOTS for each possible CPU. */
+/* max_entries is set at load time: SCRATCH_SLOTS for each possible CPU, and SPARE_SLOTS. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, SCRATCH_SLOTS);
@@ -47,11 +47,9 @@ static __always_inline void slot_release(u32 *users)
 	__sync_fetch_and_add(users, -1);
 }
 
-static __always_inline u32 scratch_take(void)
+static __always_inline u32 scratch_take_of(u32 first, u32 count)
 {
-	u32 first = bpf_get_smp_processor_id() * SCRATCH_SLOTS;
-
-	for (u32 i = 0; i < SCRATCH_SLOTS; i++) {
+	for (u32 i = 0; i < count; i++) {
 		struct scratch *s = scratch_at(first + i);
 
 		if (!s)
@@ -59,9 +57,25 @@ static __always_inline u32 scratch_take(void)
 		if (slot_take(&s->users))
 			return first + i;
 	}
+	return NO_SLOT;
+}
+
+/*
+ * Before 6.2 task storage is not used: it fails while a task that was preempted inside of it is not back on this CPU. For
+ * such kernels there are spare slots, on amd64 only: they pass between CPUs, which needs an addition that is a full
+ * barrier, and arm64 has no LSM programs before 6.4.
+ */
+static __always_inline u32 scratch_take(void)
+{
+	u32 slot = scratch_take_of(bpf_get_smp_processor_id() * SCRATCH_SLOTS, SCRATCH_SLOTS);
+
+	if (slot != NO_SLOT)
+		return slot;
 	if (task_storage && task_slot(true))
 		return TASK_SLOT;
-	return NO_SLOT;
+	if (!spare_slots)
+		return NO_SLOT;
+	return scratch_take_of(spare_slots, SPARE_SLOTS);
 }
 
 static __always_inline void scratch_release(struct scratch *s, u32 slot)

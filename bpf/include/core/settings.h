@@ -13,4 +13,7 @@ const volatile bool ancestor_helper;
 /* Whether programs of this type may keep something with a task. */
 const volatile bool task_storage;
 
+/* The first of the spare slots, behind those of the CPUs; 0 where there are none. */
+const volatile u32 spare_slots;
+
 #endif

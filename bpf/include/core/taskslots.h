@@ -3,7 +3,7 @@
 /*
  * Room for a path that belongs to a task: for when other tasks were preempted inside the core and hold all slots of this
  * CPU. Nobody can take it away from anybody, so no workload can make the core refuse what another one does. It is
- * allocated when it is needed and given back after the verdict. Kernels without task storage (5.10) do not preempt here.
+ * allocated when it is needed and given back after the verdict. Kernels before 5.12 do not preempt here.
  */
 #ifndef CORE_TASKSLOTS_H
 #define CORE_TASKSLOTS_H

@@ -119,8 +119,9 @@ static __always_inline void walk(struct scratch *s, u32 slot, struct file *file)
 	s->mount_root = (u64)BPF_CORE_READ(mount, mnt_root);
 	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry)
 		s->kind = PATH_DELETED;
-	s->status = PATH_TOO_MANY_MOUNTS;
-	walk_up(slot);
+	s->status = PATH_BUSY;
+	if (walk_up(slot) == WALK_ON)
+		s->status = PATH_TOO_MANY_MOUNTS;
 }
 
 #endif
