@@ -172,13 +172,13 @@ func TestEnforcementOutlivesItsLoader(t *testing.T) {
 		}
 		core.Close()
 	}
+	mustHold(t, stop)
 	core := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})
 	stopListening := r.listen(core)
 	if events := r.take(); len(events) == 0 || events[0].Resource != secret {
-		t.Error("the events of the time without a loader are not in the ring")
+		t.Error("the events of the time when nobody listened are not in the ring")
 	}
 	stopListening()
-	mustHold(t, stop)
 	if err := core.Detach(); err != nil {
 		t.Error(err)
 	}

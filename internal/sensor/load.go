@@ -71,6 +71,11 @@ func loadSpecs(mode Mode) (specs, error) {
 	return s, err
 }
 
+// neverUsed makes a map that the programs do not look at one that every kernel can make.
+func neverUsed(m *ebpf.MapSpec) {
+	m.Type, m.Flags, m.MaxEntries = ebpf.Array, 0, 1
+}
+
 // haveReliableTaskStorage tells kernels whose task storage does not fail because another task was preempted inside of it.
 // That was put right in 6.2, which is also the first to have cgroup storage; nothing else of it can be seen from outside.
 func haveReliableTaskStorage() bool {
@@ -95,8 +100,7 @@ func (s *specs) shareMaps() error {
 			object.Maps[tableSlots].MaxEntries += spareSlots
 		}
 		if !s.taskStorage {
-			tasks := object.Maps[tableTasks]
-			tasks.Type, tasks.Flags, tasks.MaxEntries = ebpf.Array, 0, 1
+			neverUsed(object.Maps[tableTasks])
 		}
 		for name, m := range object.Maps {
 			if name[0] != '.' {

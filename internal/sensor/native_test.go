@@ -31,6 +31,7 @@ func newMatcher(tb testing.TB) *matcher {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	neverUsed(spec.Maps[tableTasks])
 	m := &matcher{key: hashKey{0x0123456789abcdef, 0xfedcba9876543210}}
 	if err := spec.Variables["hash_key"].Set(m.key); err != nil {
 		tb.Fatal(err)
