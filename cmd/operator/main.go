@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -107,6 +108,10 @@ func newManager(o options) (ctrl.Manager, error) {
 		LeaderElectionID:              "kubearmor-operator",
 		LeaderElectionNamespace:       o.namespace,
 		LeaderElectionReleaseOnCancel: true,
+		// A node or an API server that is slow for a while is no reason to stop; a leader that ends gives the lease back.
+		LeaseDuration: new(40 * time.Second),
+		RenewDeadline: new(30 * time.Second),
+		RetryPeriod:   new(5 * time.Second),
 		Metrics: metricsserver.Options{
 			BindAddress:    o.metricsAddress,
 			SecureServing:  true,

@@ -110,7 +110,7 @@ func (s *suite) install(t *testing.T, log *progress.Log) {
 		t.Fatal(err)
 	}
 	// A fleet that was left running has a KubeArmorConfig already.
-	if err := s.Unprotect(ctx, 2*time.Minute); err != nil {
+	if err := s.Unprotect(ctx, 5*time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	s.before = s.footprint(t)

@@ -33,11 +33,11 @@ func TestReadAnswer(t *testing.T) {
 		want       string
 		status     int
 	}{
-		{"output without a last line break", "hello\nt1 0\n", "hello", 0},
-		{"output with a last line break", "hello\n\nt1 0\n", "hello\n", 0},
-		{"no output", "\nt1 0\n", "", 0},
-		{"a line that looks like another command's end belongs to the output", "t0 0\n\nt1 0\n", "t0 0\n", 0},
-		{"a status other than zero is an error with the output", "no such file\n\nt1 2\n", "no such file\n", 2},
+		{"output without a last line break", "\nt1\nhello\nt1 0\n", "hello", 0},
+		{"output with a last line break", "\nt1\nhello\n\nt1 0\n", "hello\n", 0},
+		{"no output", "\nt1\n\nt1 0\n", "", 0},
+		{"what an earlier command left unread is skipped", "left over\n\nt0 0\n\nt1\nhello\n\nt1 0\n", "hello\n", 0},
+		{"a status other than zero is an error with the output", "\nt1\nno such file\n\nt1 2\n", "no such file\n", 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := readAnswer(bufio.NewReader(strings.NewReader(test.said)), "t1")

@@ -47,8 +47,15 @@ func (n *Node) Run(ctx context.Context, command string) (string, error) {
 	return output, nil
 }
 
-// readAnswer reads up to the line that starts with the command's token; what a command before it left unread is skipped.
+// readAnswer reads what is between the line that is the command's token and the one that starts with it and has the status. What an
+// earlier command left unread, since nobody waited for its end, comes before and is skipped.
 func readAnswer(from *bufio.Reader, token string) (string, error) {
+	for line := ""; strings.TrimSpace(line) != token; {
+		var err error
+		if line, err = from.ReadString('\n'); err != nil {
+			return "", err
+		}
+	}
 	var output strings.Builder
 	for {
 		line, err := from.ReadString('\n')

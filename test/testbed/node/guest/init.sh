@@ -22,7 +22,7 @@ ip route add default via "$GATEWAY"
 for route in $ROUTES; do ip route add "${route%@*}" via "${route#*@}"; done
 echo 1 >/proc/sys/net/ipv4/ip_forward
 
-# A line on the port named testbed.shell is "TOKEN COMMAND". The answer is what the command wrote, then "TOKEN STATUS".
+# A line on the port named testbed.shell is "TOKEN COMMAND". The answer is "TOKEN", what the command wrote, then "TOKEN STATUS".
 serve_shell() {
 	for port in /sys/class/virtio-ports/*; do
 		read -r name <"$port/name" && [ "$name" = testbed.shell ] && device=/dev/${port##*/}
@@ -32,7 +32,7 @@ serve_shell() {
 		if read -r token command <&3; then
 			sh -c "$command" </dev/null >/run/shell.out 2>&1
 			status=$?
-			{ cat /run/shell.out; printf '\n%s %s\n' "$token" "$status"; } >&3
+			{ printf '\n%s\n' "$token"; cat /run/shell.out; printf '\n%s %s\n' "$token" "$status"; } >&3
 		else
 			sleep 0.2
 		fi
