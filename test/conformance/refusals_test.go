@@ -199,7 +199,7 @@ func auditRefusals() []refusal {
 			[]string{"spec.presets[0].name", `supported values: "protectEnv", "filelessExec"`},
 		},
 		{
-			"an unknown section", ksp, `proces: {}`,
+			"an unknown section", ksp, `processes: {}`,
 			[]string{`unknown field "spec.proces"`},
 		},
 		{

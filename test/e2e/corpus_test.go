@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -124,14 +126,17 @@ func readCorpus(t *testing.T, dir string) []*unstructured.Unstructured {
 		decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(content), 4096)
 		for {
 			p := &unstructured.Unstructured{}
-			if err := decoder.Decode(p); err != nil {
-				break
+			err := decoder.Decode(p)
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", path, err)
 			}
 			if p.GroupVersionKind().Group == securityv1.GroupVersion.Group && p.GetKind() != "KubeArmorNetworkPolicy" {
 				out = append(out, p)
 			}
 		}
-		return nil
 	})
 	if err != nil {
 		t.Fatalf("read the corpus (set CORPUS to its folder): %v", err)

@@ -52,7 +52,7 @@ func fingerprint(ctx context.Context, root string) (string, error) {
 		return "", fmt.Errorf("ask Go for its release: %w", err)
 	}
 	hash.Write(release)
-	io.WriteString(hash, ldflags())
+	hash.Write([]byte(ldflags()))
 	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 

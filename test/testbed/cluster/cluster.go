@@ -77,7 +77,7 @@ func (c *Cluster) Spawn(name, path string, args []string) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
-	go cmd.Wait() // Reaps it, should it end while this process lives.
+	go func() { _ = cmd.Wait() }() // Reaps it, should it end while this process lives.
 	return nil
 }
 

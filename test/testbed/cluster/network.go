@@ -60,13 +60,13 @@ func (n *Network) create(ctx context.Context, nodes int) error {
 		return err
 	}
 	n.Address = address
-	if err := run(ctx, "ip", "netns", "add", n.Namespace); err != nil {
+	if err := ip(ctx, "netns", "add", n.Namespace); err != nil {
 		return err
 	}
 	if err := n.configure(ctx, nodes); err != nil {
 		return err
 	}
-	if err := run(ctx, "ip", "link", "add", n.HostLink, "type", "veth", "peer", "name", "host0", "netns", n.Namespace); err != nil {
+	if err := ip(ctx, "link", "add", n.HostLink, "type", "veth", "peer", "name", "host0", "netns", n.Namespace); err != nil {
 		return err
 	}
 	if err := n.ip(ctx, "address add "+address+"/30 dev host0", "link set host0 up"); err != nil {
@@ -130,11 +130,11 @@ func (n *Network) processes(ctx context.Context) ([]int, error) {
 func (n *Network) remove(ctx context.Context) error {
 	// The link goes at once; with the namespace alone it would go only when the kernel gets round to it.
 	if _, err := net.InterfaceByName(n.HostLink); err == nil {
-		if err := run(ctx, "ip", "link", "delete", n.HostLink); err != nil {
+		if err := ip(ctx, "link", "delete", n.HostLink); err != nil {
 			return err
 		}
 	}
-	return run(ctx, "ip", "netns", "delete", n.Namespace)
+	return ip(ctx, "netns", "delete", n.Namespace)
 }
 
 // freeLink finds a pair of addresses that no interface of the host uses.
@@ -170,9 +170,9 @@ func batch(ctx context.Context, flags []string, lines ...string) error {
 	return nil
 }
 
-func run(ctx context.Context, name string, args ...string) error {
-	if out, err := exec.CommandContext(ctx, name, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, bytes.TrimSpace(out))
+func ip(ctx context.Context, args ...string) error {
+	if out, err := exec.CommandContext(ctx, "ip", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, bytes.TrimSpace(out))
 	}
 	return nil
 }
