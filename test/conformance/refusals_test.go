@@ -200,7 +200,7 @@ func auditRefusals() []refusal {
 		},
 		{
 			"an unknown section", ksp, `processes: {}`,
-			[]string{`unknown field "spec.proces"`},
+			[]string{`unknown field "spec.processes"`},
 		},
 		{
 			"presets in a host policy", hsp, `presets: [{name: exec}]`,
