@@ -28,6 +28,9 @@ const (
 // TestVerdicts does every operation of the table in a confined and in a free workload.
 func TestVerdicts(t *testing.T) {
 	r := newRig(t, Options{Mode: ModeEnforce})
+	for _, program := range stats(t, r.core).Programs {
+		t.Logf("%s: %d verified instructions", program.Hook, program.VerifiedInstructions)
+	}
 	w, free := r.workload("confined"), r.workload("free")
 	at := func(name string) string { return filepath.Join(r.dir, name) }
 	for _, name := range []string{"exact", "exactly", "dir/a", "dir/sub/a", "tree/a", "tree/sub/a", "tree/sub/ok", "tree/allowed/a", "watched/a", "bin/a", "bin/sub/a", "interpreter", "none"} {
