@@ -271,9 +271,9 @@ func TestNoAttemptPassesWhenTheAgentIsKilledAtAnyMoment(t *testing.T) {
 	w := r.workload("confined")
 	secret := touch(t, filepath.Join(r.dir, "secret"))
 	set := storedSet{Generation: 1, Cgroup: w.cgroup, Rules: []compile.Rule{block(files, exact, secret)}}
-	startLoader(t, "load", set)
+	kill(t, startLoader(t, "load", set))
 	stop := w.attack(secret)
-	for range 6 {
+	for range 4 {
 		churner := startLoader(t, "churn", set)
 		time.Sleep(time.Duration(rand.IntN(1500)) * time.Millisecond)
 		kill(t, churner)

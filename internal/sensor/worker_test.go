@@ -288,7 +288,6 @@ func load(args []string) error {
 
 // churn is load with another opening of the core or another set, over and over.
 func churn(args []string) error {
-	fmt.Println("loaded")
 	for i := 0; ; i++ {
 		core, set, err := loadStored(args)
 		if err != nil {
@@ -300,6 +299,9 @@ func churn(args []string) error {
 			i++
 			if err := core.Apply(context.Background(), changed.set()); err != nil {
 				return err
+			}
+			if i == 1 {
+				fmt.Println("loaded")
 			}
 		}
 		if err := core.Close(); err != nil {
