@@ -109,22 +109,33 @@ func firstLine(text string) string {
 	return strings.TrimSpace(line)
 }
 
-// printAlerts shows one alert for each attacked path of each node, as the agent wrote it.
+// printAlerts shows one alert for each attacked path of each node: in short where the attack was denied, and as the agent wrote it
+// where it was not.
 func printAlerts(out io.Writer, found findings) {
 	for _, spec := range found.specs {
 		for _, o := range product.Operations() {
-			if line := alertOn(found.alerts[spec.Name], o); o.Attacked {
-				fmt.Fprintf(out, "%s: %s\n", spec.Name, cmp.Or(line, "no alert on "+o.Path))
+			if !o.Attacked {
+				continue
+			}
+			alert, ok := alertOn(found.alerts[spec.Name], o)
+			switch {
+			case !ok:
+				fmt.Fprintf(out, "%s: no alert on %s\n", spec.Name, o.Path)
+			case spec.BPFLSM():
+				fmt.Fprintf(out, "%s: %s %s %s in Pod %s: %s (policy %s, enforcer %s)\n",
+					spec.Name, alert.Action, alert.Operation, alert.Resource, alert.PodName, alert.Result, alert.PolicyName, alert.Enforcer)
+			default:
+				fmt.Fprintf(out, "%s: %s\n", spec.Name, alert.Line)
 			}
 		}
 	}
 }
 
-func alertOn(alerts []product.Alert, o product.Operation) string {
+func alertOn(alerts []product.Alert, o product.Operation) (product.Alert, bool) {
 	for _, a := range alerts {
 		if strings.Contains(a.Resource, o.Path) {
-			return a.Line
+			return a, true
 		}
 	}
-	return ""
+	return product.Alert{}, false
 }

@@ -77,7 +77,6 @@ func collectNode(ctx context.Context, n *node.Node, dir string) {
 	for name, command := range map[string]string{
 		"containerd.log": "cat /var/log/containerd.log",
 		"kubelet.log":    "cat /var/log/kubelet.log",
-		"images.log":     "cat /var/log/images.log",
 		"dmesg.log":      "dmesg",
 		"state.txt":      "uptime; ps axf; df -h; find /sys/fs/bpf; cat /sys/kernel/security/lsm",
 	} {

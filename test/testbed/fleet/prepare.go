@@ -27,7 +27,7 @@ func (f *Fleet) prepare(ctx context.Context) ([]node.Machine, error) {
 		return nil, err
 	}
 	builder := images.Builder{Root: f.Root, Version: f.Version, Store: f.store}
-	var built map[string][]images.Image
+	var built map[string]string
 	err := f.log.Step("container images", func() (err error) {
 		built, err = builder.Build(ctx, arches...)
 		return err
@@ -53,7 +53,7 @@ func (f *Fleet) prepare(ctx context.Context) ([]node.Machine, error) {
 }
 
 // machine is what nodes of one architecture and kernel share.
-func (f *Fleet) machine(ctx context.Context, spec node.Spec, with []images.Image) (node.Machine, error) {
+func (f *Fleet) machine(ctx context.Context, spec node.Spec, containerd string) (node.Machine, error) {
 	k, err := kernel.Fetch(ctx, f.store, spec.Kernel, spec.Arch)
 	if err != nil {
 		return node.Machine{}, err
@@ -63,7 +63,7 @@ func (f *Fleet) machine(ctx context.Context, spec node.Spec, with []images.Image
 		return node.Machine{}, err
 	}
 	m := node.Machine{
-		Payload: node.Payload{Kernel: k, Kubelet: filepath.Join(binaries.Dir(f.Root, spec.Arch), "kubelet"), Images: with},
+		Payload: node.Payload{Kernel: k, Kubelet: filepath.Join(binaries.Dir(f.Root, spec.Arch), "kubelet"), Containerd: containerd},
 		Root:    root,
 		Disk:    filepath.Join(f.Cluster.Dir, "payload-"+spec.Arch+"-"+spec.Kernel+".img"),
 	}

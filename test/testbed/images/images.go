@@ -25,14 +25,6 @@ const (
 func Agent(version string) string    { return "docker.io/kubearmor/fleet-agent:" + version }
 func Operator(version string) string { return "docker.io/kubearmor/fleet-operator:" + version }
 
-// Image is one image for one architecture.
-type Image struct {
-	// Name with tag, as Pods ask for it.
-	Name string
-	// Archive is a docker-archive that holds nothing but this image.
-	Archive string
-}
-
 // Builder builds images for any architecture: no program of an image is run while it is built.
 type Builder struct {
 	// Root of the project; bin/ARCH in it holds the product's binaries.
@@ -47,9 +39,10 @@ type recipe struct {
 	name, context, dockerfile, target string
 }
 
-// Build makes the images for each architecture; the pause image comes first.
-func (b Builder) Build(ctx context.Context, arches ...string) (map[string][]Image, error) {
-	if err := host.Require("buildah"); err != nil {
+// Build makes the images for each architecture. It returns a folder for each, which containerd can use as its root: it holds the
+// images imported and unpacked, since an emulated node would need minutes for that.
+func (b Builder) Build(ctx context.Context, arches ...string) (map[string]string, error) {
+	if err := host.Require("buildah", "unshare"); err != nil {
 		return nil, err
 	}
 	unlock, err := b.Store.Lock(ctx, "images")
@@ -61,18 +54,21 @@ func (b Builder) Build(ctx context.Context, arches ...string) (map[string][]Imag
 	if err := os.RemoveAll(b.Store.Path("images")); err != nil {
 		return nil, fmt.Errorf("empty the image store: %w", err)
 	}
-	out := map[string][]Image{}
+	out := map[string]string{}
 	for _, arch := range arches {
-		built, err := b.buildArch(ctx, arch)
+		archives, err := b.buildArch(ctx, arch)
 		if err != nil {
 			return nil, fmt.Errorf("build images for %s: %w", arch, err)
 		}
-		out[arch] = built
+		if out[arch], err = b.unpack(ctx, arch, archives); err != nil {
+			return nil, fmt.Errorf("unpack images for %s: %w", arch, err)
+		}
 	}
 	return out, nil
 }
 
-func (b Builder) buildArch(ctx context.Context, arch string) ([]Image, error) {
+// buildArch returns the images' archives.
+func (b Builder) buildArch(ctx context.Context, arch string) ([]string, error) {
 	if err := b.checkBinaries(arch); err != nil {
 		return nil, err
 	}
@@ -82,13 +78,13 @@ func (b Builder) buildArch(ctx context.Context, arch string) ([]Image, error) {
 	if err := b.prepareWorkload(ctx, arch); err != nil {
 		return nil, err
 	}
-	var out []Image
+	var out []string
 	for i, r := range b.recipes() {
-		image := Image{Name: r.name, Archive: b.Store.Path("images", fmt.Sprintf("%s-%d.tar", arch, i))}
-		if err := b.build(ctx, r, arch, image.Archive); err != nil {
+		archive := b.Store.Path("images", fmt.Sprintf("%s-%d.tar", arch, i))
+		if err := b.build(ctx, r, arch, archive); err != nil {
 			return nil, fmt.Errorf("%s: %w", r.name, err)
 		}
-		out = append(out, image)
+		out = append(out, archive)
 	}
 	return out, nil
 }
@@ -115,8 +111,7 @@ func (b Builder) checkBinaries(arch string) error {
 	return nil
 }
 
-// build runs one Dockerfile. Of buildah's archives only this kind is not compressed, which an emulated node would have to undo: that
-// took most of its boot.
+// build runs one Dockerfile.
 func (b Builder) build(ctx context.Context, r recipe, arch, archive string) error {
 	store := []string{"--storage-driver", "vfs", "--root", b.Store.Path("images", "store"), "--runroot", b.Store.Path("images", "run")}
 	id := b.Store.Path("images", "id")

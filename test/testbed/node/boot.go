@@ -34,7 +34,7 @@ func Open(c *cluster.Cluster, spec Spec) *Node {
 // Console is the file that receives what kernel and init print.
 func (n *Node) Console() string { return filepath.Join(n.Dir, "console.log") }
 
-// Machine is what a node boots from. Its disks are never written to.
+// Machine is what a node boots from. What it writes to its disks is lost with it.
 type Machine struct {
 	Payload Payload
 	// Root is the image of Debian's userland, Disk the one that Payload.Write made.
@@ -51,7 +51,7 @@ func (n *Node) Boot(ctx context.Context, store *cache.Cache, c *cluster.Cluster,
 		return err
 	}
 	identity := filepath.Join(n.Dir, "identity.cpio")
-	if err := n.writeIdentity(identity, c, m.Payload.pause()); err != nil {
+	if err := n.writeIdentity(identity, c); err != nil {
 		return err
 	}
 	// The kernel unpacks one segment after the other.

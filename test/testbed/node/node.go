@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/test/testbed/cluster"
+	"github.com/kubearmor/kubearmor-operator/test/testbed/images"
 	"github.com/kubearmor/kubearmor-operator/test/testbed/rootfs"
 )
 
@@ -55,8 +56,8 @@ func (s Spec) settings(fleet int) string {
 
 // writeIdentity makes the initramfs segment that tells the machine which node it is. Its init copies what is below late/ to the
 // root disk before it hands over.
-func (s Spec) writeIdentity(path string, c *cluster.Cluster, pause string) error {
-	files, err := s.identity(c, pause)
+func (s Spec) writeIdentity(path string, c *cluster.Cluster) error {
+	files, err := s.identity(c)
 	if err != nil {
 		return fmt.Errorf("make the identity of node %s: %w", s.Name, err)
 	}
@@ -80,7 +81,7 @@ func addPrograms(archive *rootfs.Archive) error {
 }
 
 // identity is the content of /node on the machine.
-func (s Spec) identity(c *cluster.Cluster, pause string) (map[string][]byte, error) {
+func (s Spec) identity(c *cluster.Cluster) (map[string][]byte, error) {
 	serving, err := c.Authority.Issue(cluster.Subject{
 		Name: s.Name, DNS: []string{s.Name}, IPs: []string{cluster.NodeAddress(s.Index)},
 	})
@@ -98,7 +99,7 @@ func (s Spec) identity(c *cluster.Cluster, pause string) (map[string][]byte, err
 		"pki/kubelet.crt": serving.Cert,
 		"pki/kubelet.key": serving.Key,
 	}
-	variables := strings.NewReplacer("PAUSE_IMAGE", pause, "POD_RANGE", cluster.PodRange(s.Index))
+	variables := strings.NewReplacer("PAUSE_IMAGE", images.Pause, "POD_RANGE", cluster.PodRange(s.Index))
 	for _, name := range []string{"kubelet.yaml", "containerd.toml", "cni.conflist"} {
 		content, err := guest.ReadFile("guest/" + name)
 		if err != nil {

@@ -10,7 +10,6 @@ import (
 	"strconv"
 
 	"github.com/kubearmor/kubearmor-operator/test/testbed/host"
-	"github.com/kubearmor/kubearmor-operator/test/testbed/images"
 	"github.com/kubearmor/kubearmor-operator/test/testbed/kernel"
 )
 
@@ -18,11 +17,12 @@ import (
 type Payload struct {
 	Kernel  kernel.Kernel
 	Kubelet string
-	// Images that are imported before the kubelet starts. The first is the pause image, which holds every Pod's namespaces.
-	Images []images.Image
+	// Containerd is a folder that containerd uses as its root, with all images in it: there is no registry to pull from.
+	Containerd string
 }
 
-func (p Payload) pause() string { return p.Images[0].Name }
+// freeKiB is room on the disk for what containers write. The image is sparse, so it costs nothing.
+const freeKiB = 4 << 20
 
 // Write makes the disk image.
 func (p Payload) Write(ctx context.Context, path string) error {
@@ -38,29 +38,14 @@ func (p Payload) Write(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	// A quarter more and 16 MiB for inodes and block maps; the image is sparse.
-	kilobytes := size/1024*5/4 + 16*1024
+	kilobytes := size/1024 + freeKiB
 	_, err = host.Run(ctx, "mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-d", dir, path, strconv.FormatInt(kilobytes, 10)+"k")
 	return err
 }
 
 func (p Payload) collect(ctx context.Context, dir string) error {
-	images := filepath.Join(dir, "images")
-	if err := os.MkdirAll(images, 0o755); err != nil {
-		return err
-	}
-	if _, err := host.Run(ctx, "cp", "-r", p.Kernel.ModulesDir, filepath.Join(dir, "modules")); err != nil {
-		return err
-	}
-	if _, err := host.Run(ctx, "cp", "--reflink=auto", p.Kubelet, filepath.Join(dir, "kubelet")); err != nil {
-		return err
-	}
-	for i, image := range p.Images {
-		base := filepath.Join(images, strconv.Itoa(i))
-		if _, err := host.Run(ctx, "cp", "--reflink=auto", image.Archive, base+".tar"); err != nil {
-			return err
-		}
-		if err := os.WriteFile(base+".name", []byte(image.Name), 0o644); err != nil {
+	for source, name := range map[string]string{p.Kernel.ModulesDir: "modules", p.Kubelet: "kubelet", p.Containerd: "containerd"} {
+		if _, err := host.Run(ctx, "cp", "--archive", "--reflink=auto", source, filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The first process of a node, once the machine's own init has mounted everything: network, containerd, kubelet. What differs
-# from node to node lies in /node; kubelet, modules and images lie on the second disk.
+# from node to node lies in /node; kubelet, modules and containerd's folder with the images lie on the second disk.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 . /node/env
 
 say() { read -r uptime _ </proc/uptime; echo "[$uptime] node $NODE: $*" >/dev/console; }
 
 mkdir -p /payload /etc/cni/net.d /etc/containerd /var/lib/kubelet /var/log
-mount -t ext4 -o ro /dev/vdb /payload || say "cannot mount the payload disk"
+mount -t ext4 /dev/vdb /payload || say "cannot mount the payload disk"
 mkdir -p /lib/modules
 ln -sfn /payload/modules "/lib/modules/$(uname -r)"
 
@@ -56,12 +56,7 @@ cp /node/cni.conflist /etc/cni/net.d/10-testbed.conflist
 say "starting containerd"
 keep_running containerd containerd &
 until ctr version >/dev/null 2>&1; do sleep 0.2; done
-for image in /payload/images/*.tar; do
-	name=$(cat "${image%.tar}.name")
-	[ -n "$(ctr -n k8s.io images list -q "name==$name")" ] && continue
-	ctr -n k8s.io images import "$image" >>/var/log/images.log 2>&1 || say "cannot import $name"
-done
-say "images imported; starting kubelet"
+say "containerd answers; starting kubelet"
 keep_running kubelet /payload/kubelet --config=/node/kubelet.yaml --kubeconfig=/node/kubeconfig \
 	--hostname-override="$NODE" --node-ip="$ADDRESS" --housekeeping-interval=1m -v=2 &
 say "up"
