@@ -3,12 +3,12 @@
 set -euo pipefail
 
 packages=(
-	clang llvm                                        # eBPF objects
+	clang-14 llvm-14 libbpf-dev                        # eBPF objects: one compiler, so that they can be compared byte by byte
 	qemu-system-x86 qemu-system-arm ipxe-qemu         # VM nodes
 	cpio kmod e2fsprogs mmdebstrap busybox-static zstd # their disks
 	buildah                                           # images
 	iproute2 iptables                                 # their network
-	ca-certificates
+	ca-certificates git make
 )
 
 want_go=$(sed -n 's/^go //p' go.mod)

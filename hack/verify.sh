@@ -4,7 +4,7 @@ set -euo pipefail
 
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy" 2>/dev/null
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
 cp -r "$copy" "$copy.before"
 trap 'rm -rf "$copy" "$copy.before"' EXIT
 
