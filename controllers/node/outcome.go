@@ -71,13 +71,14 @@ func harvested(status *corev1.ContainerStatus) outcome {
 	return outcome{reason: v1.ReasonProbeSucceeded, message: "the facts are of this boot, kernel, runtime and image", facts: facts}
 }
 
-// overdue names a fact that the verdict or the agent needs and that a busy node did not show in time: another look may.
+// overdue names a fact that the verdict or the agent needs and that the probe could not establish: another look may.
 func overdue(f *v1.NodeFacts) string {
 	switch {
 	case f.Runtime.Reason == v1.ReasonTimedOut:
 		return sentence("the container runtime did not answer in time", f.Runtime.Cause)
-	case f.BPFLSM.Reason == v1.ReasonTimedOut:
-		return sentence("the BPF-LSM canary did not end in time", f.BPFLSM.Cause)
+	case f.BPFLSM.State == v1.FactUnknown && f.BPFLSM.Reason != v1.ReasonPermissionDenied:
+		// Only a definite No takes enforcement off a node: a full disk or a stall on the day of an upgrade must not.
+		return sentence("the BPF-LSM canary could not be tried to its end", f.BPFLSM.Cause)
 	}
 	return ""
 }

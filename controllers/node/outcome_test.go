@@ -108,11 +108,14 @@ func TestFactsThatABusyNodeDidNotShowInTimeAreLookedForAgain(t *testing.T) {
 	late := v1.Fact{State: v1.FactUnknown, Reason: v1.ReasonTimedOut, Cause: "no answer"}
 	for name, f := range map[string]v1.NodeFacts{
 		"container runtime": {Runtime: v1.RuntimeFact{Fact: late}},
-		"BPF-LSM canary":    {BPFLSM: late},
+		"BPF-LSM canary":    {BPFLSM: v1.Fact{State: v1.FactUnknown, Reason: v1.ReasonCanaryFailed, Cause: "no answer"}},
 	} {
 		if got := overdue(&f); !strings.Contains(got, name) || !strings.Contains(got, "no answer") {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+	if got := overdue(&v1.NodeFacts{BPFLSM: v1.Fact{State: v1.FactUnknown, Reason: v1.ReasonPermissionDenied}}); got != "" {
+		t.Errorf("another look will be forbidden as well: %s", got)
 	}
 	if got := overdue(&v1.NodeFacts{AppArmor: late}); got != "" {
 		t.Errorf("a fact that nothing needs yet is waited for: %s", got)

@@ -185,12 +185,21 @@ func (k *canary) await(ctx context.Context, events <-chan Event, missing map[com
 				delete(missing, e.Rule)
 			}
 		case <-deadline:
-			return &CanaryError{Reason: ReasonDenialNotSeen, Cause: fmt.Sprintf("no event of these operations came within %s: %v", eventTime, missing)}
+			return &CanaryError{Reason: k.lateness(), Cause: fmt.Sprintf("no event of these operations came within %s: %v", eventTime, missing)}
 		case <-ctx.Done():
-			return &CanaryError{Reason: ReasonDenialNotSeen, Cause: "interrupted while waiting for events", Err: ctx.Err()}
+			return &CanaryError{Reason: ReasonTimedOut, Cause: "interrupted while waiting for events", Err: ctx.Err()}
 		}
 	}
 	return nil
+}
+
+// lateness is what a missing event means: where the denial itself was seen, that the machine is slow; where there was only
+// the event to go by, that nothing was seen.
+func (k *canary) lateness() string {
+	if k.mode == ModeEnforce {
+		return ReasonTimedOut
+	}
+	return ReasonDenialNotSeen
 }
 
 // applyAnyLevel is Apply for cgroups whose level is not known: all levels are looked at.

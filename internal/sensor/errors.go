@@ -18,6 +18,7 @@ const (
 	ReasonTableFull        = "TableFull"
 	ReasonProbeFailed      = "ProbeFailed"
 	ReasonCoreLoadFailed   = "CoreLoadFailed"
+	ReasonTimedOut         = "TimedOut"
 )
 
 // TableFullError says that a kernel table cannot hold a set of policies. The previous set stays in force.

@@ -68,7 +68,7 @@ const (
 	ReasonProbeSucceeded = "ProbeSucceeded"
 	// ReasonProbeFailed: the probe Pod ended with an error; the message carries it. It is tried again, later each time.
 	ReasonProbeFailed = "ProbeFailed"
-	// ReasonProbeIncomplete: a fact that matters was not established in time; the node is probed again, later each time.
+	// ReasonProbeIncomplete: a fact that matters could not be established; the node is probed again, later each time.
 	ReasonProbeIncomplete = "ProbeIncomplete"
 	// ReasonProbeTimeout: the probe Pod did not end within its deadline; look at its events and at the node's health. It is tried again.
 	ReasonProbeTimeout = "ProbeTimeout"
