@@ -67,6 +67,7 @@ func on(policies ...*Policy) []Workload {
 }
 
 func TestCompile(t *testing.T) {
+	longestName := "/" + strings.Repeat("n", nameMax)
 	no, yes := false, true
 	source := []securityv1.MatchSource{{Path: "/bin/sh"}}
 	block, audit, allow := securityv1.ActionBlock, securityv1.ActionAudit, securityv1.ActionAllow
@@ -101,13 +102,16 @@ func TestCompile(t *testing.T) {
 				{Path: "a"},
 				{Path: "/ok"},
 				{Path: "/dir/"},
-				{Path: securityv1.AbsolutePath("/" + strings.Repeat("x", 4095))},
+				{Path: securityv1.AbsolutePath(strings.Repeat("/x", 2048))},
 				{Path: "/a\x00b"},
+				{Path: securityv1.AbsolutePath("/" + strings.Repeat("n", 256) + "/a")},
+				{Path: securityv1.AbsolutePath(longestName)},
 			}}))),
-			rules: []string{"file block path /ok"}, state: StateDegraded,
+			rules: []string{"file block path " + longestName, "file block path /ok"}, state: StateDegraded,
 			left: []string{
 				"spec.file.matchPaths[0] PathInvalid", "spec.file.matchPaths[1] PathInvalid", "spec.file.matchPaths[2] PathInvalid",
 				"spec.file.matchPaths[4] PathInvalid", "spec.file.matchPaths[5] PathInvalid", "spec.file.matchPaths[6] PathInvalid",
+				"spec.file.matchPaths[7] PathInvalid",
 			},
 		},
 		"a rule loses all of itself with its narrowing": {

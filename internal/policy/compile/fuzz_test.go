@@ -5,12 +5,19 @@ package compile
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+)
+
+// One byte more than the kernel takes, as a name and as a path.
+var (
+	longName = "/" + strings.Repeat("n", nameMax+1)
+	longPath = strings.Repeat("/p", pathMax/2+1)
 )
 
 // generator makes policies out of few paths, so that conflicts are frequent.
@@ -36,11 +43,11 @@ func (g generator) policy(i int) *Policy {
 	p.Spec.File.Report, p.Spec.Process.Report = g.report(), g.report()
 	for range g.IntN(6) {
 		p.Spec.File.MatchPaths = append(p.Spec.File.MatchPaths, securityv1.FilePath{
-			Report: g.report(), Path: pick[securityv1.AbsolutePath](g, "/a", "/a/b", "/a/b/c", "/a//b", "/a/../b"),
+			Report: g.report(), Path: pick[securityv1.AbsolutePath](g, "/a", "/a/b", "/a/b/c", "/a//b", "/a/../b", securityv1.AbsolutePath(longName), securityv1.AbsolutePath(longPath)),
 			ReadOnly: g.IntN(5) == 0, OwnerOnly: g.IntN(5) == 0, FromSource: g.sources(),
 		})
 		p.Spec.File.MatchDirectories = append(p.Spec.File.MatchDirectories, securityv1.FileDirectory{
-			Report: g.report(), Directory: pick[securityv1.AbsoluteDirectory](g, "/", "/a/", "/a/b/", "/d/"),
+			Report: g.report(), Directory: pick[securityv1.AbsoluteDirectory](g, "/", "/a/", "/a/b/", "/d/", securityv1.AbsoluteDirectory("/a"+longName+"/")),
 			Recursive: g.IntN(2) == 0, OwnerOnly: g.IntN(5) == 0, FromSource: g.sources(),
 		})
 		p.Spec.Process.MatchPaths = append(p.Spec.Process.MatchPaths, securityv1.ProcessPath{
@@ -100,6 +107,11 @@ func wellFormed(t *testing.T, out Output) {
 				t.Errorf("profile %d has two rules for %+v", p.ID, key)
 			}
 			seen[key] = true
+			for name := range strings.SplitSeq(r.Path, "/") {
+				if len(name) > nameMax || len(r.Path) > pathMax {
+					t.Errorf("rule %d has the path %q, which the kernel does not know", r.ID, r.Path)
+				}
+			}
 			if _, found := out.Rules[r.ID]; !found || r.ID < firstRuleID || r.ID > lastRuleID {
 				t.Errorf("rule %d of profile %d is not in the table of rules", r.ID, p.ID)
 			}

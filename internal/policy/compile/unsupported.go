@@ -2,7 +2,10 @@
 
 package compile
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Reason why a rule is not in force on a node.
 type Reason string
@@ -55,8 +58,12 @@ type Unsupported struct {
 	Message string
 }
 
-// pathMax is the kernel's PATH_MAX without the closing zero byte.
-const pathMax = 4095
+// Bounds of the kernel on paths: PATH_MAX without the closing zero byte, and NAME_MAX. No enforcer takes a rule beyond
+// them, and one that refuses a rule refuses the whole set that it is in.
+const (
+	pathMax = 4095
+	nameMax = 255
+)
 
 // cleanPath is path as the kernel writes it, or why there is no such path. Repeated slashes mean one, so they are
 // folded; "." and ".." are refused, since what ".." means depends on symlinks that a policy does not see.
@@ -74,6 +81,9 @@ func cleanPath(path string) (string, string) {
 			continue
 		case ".", "..":
 			return "", `has a "` + part + `" component, which the kernel never reports; write the path without it`
+		}
+		if len(part) > nameMax {
+			return "", "has a component of " + strconv.Itoa(len(part)) + " bytes, and the longest name of a file has 255"
 		}
 		clean.WriteByte('/')
 		clean.WriteString(part)
