@@ -3,6 +3,7 @@
 package controllers_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
@@ -240,7 +242,17 @@ func TestNodeOutsideTheSelectorIsLetGo(t *testing.T) {
 		}
 		return nil
 	})
-	k.label(v1.LabelPool, kan.Spec.Pool)
+	throughout(t, time.Second, "the agent keeps its place until it answers", func() error {
+		n, now := &corev1.Node{}, &appsv1.DaemonSet{}
+		if err := errors.Join(cluster.Get(t.Context(), client.ObjectKey{Name: k.node}, n),
+			cluster.Get(t.Context(), client.ObjectKeyFromObject(ds), now)); err != nil {
+			return err
+		}
+		if place := now.Spec.Template.Spec.NodeSelector; !labels.SelectorFromSet(place).Matches(labels.Set(n.Labels)) {
+			return fmt.Errorf("the DaemonSet selects %v, the node has %v", place, n.Labels)
+		}
+		return nil
+	})
 	k.agentReports(func(kan *v1.KubeArmorNode) {
 		kan.Status.Enforcer = ""
 		set(kan, v1.NodeEnforcing, "False", v1.ReasonDetached)

@@ -64,8 +64,6 @@ func DaemonSet(s Settings, p pool.Pool) *appsv1.DaemonSet {
 }
 
 func agentPod(s Settings, p pool.Pool) corev1.PodSpec {
-	selector := maps.Clone(s.NodeSelector)
-	selector[v1.LabelPool] = p.Name()
 	return corev1.PodSpec{
 		ServiceAccountName:            v1.AgentServiceAccount,
 		AutomountServiceAccountToken:  ptr.To(true),
@@ -73,11 +71,13 @@ func agentPod(s Settings, p pool.Pool) corev1.PodSpec {
 		HostPID:                       true,
 		PriorityClassName:             "system-node-critical",
 		TerminationGracePeriodSeconds: ptr.To[int64](30),
-		NodeSelector:                  selector,
-		Tolerations:                   s.Tolerations,
-		ImagePullSecrets:              s.PullSecrets,
-		Containers:                    []corev1.Container{agentContainer(s, p)},
-		Volumes:                       hostVolumes(),
+		// The settings' own selectors decide which nodes get the label. Here they would end the agent of a node that they do
+		// not admit any more before it could leave the kernel.
+		NodeSelector:     map[string]string{v1.LabelPool: p.Name()},
+		Tolerations:      s.Tolerations,
+		ImagePullSecrets: s.PullSecrets,
+		Containers:       []corev1.Container{agentContainer(s, p)},
+		Volumes:          hostVolumes(),
 	}
 }
 

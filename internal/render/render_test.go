@@ -143,6 +143,13 @@ func TestEveryNodeIsTolerated(t *testing.T) {
 	}
 }
 
+func TestSelectorsDoNotEndAnAgent(t *testing.T) {
+	got := render.DaemonSet(render.SettingsOf(everything(), defaults()), plain()).Spec.Template.Spec.NodeSelector
+	if diff := cmp.Diff(map[string]string{v1.LabelPool: plain().Name()}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestIgnoredFields(t *testing.T) {
 	cases := []struct {
 		name string
