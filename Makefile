@@ -36,12 +36,12 @@ test: deps verify lint test-unit test-vm test-e2e ## Run every check and every t
 
 .PHONY: build
 build: bin/testbed ## Build the product's binaries for amd64 and arm64 into bin/
-	@for arch in $(ARCHES); do echo "build: bin/$$arch" >&2; \
+	@for arch in $(ARCHES); do echo "build: bin/$$arch (a few minutes the first time)" >&2; \
 		GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o bin/$$arch/ ./cmd/...; done
 
 .PHONY: bin/testbed
 bin/testbed:
-	@mkdir -p bin && go build -trimpath -o $@ ./test/testbed
+	@echo 'build: $@ (a minute or two the first time)' >&2; mkdir -p bin && go build -trimpath -o $@ ./test/testbed
 
 .PHONY: test-unit
 test-unit: kube-envtest ## Run what needs no VM: unit, golden, conformance and envtest suites
@@ -91,7 +91,8 @@ verify: ## Fail when a generated file, the format or go.mod is not what it shoul
 
 .PHONY: lint
 lint: ## go vet and golangci-lint, with the import rule
-	go vet ./...
+	@echo 'lint: go vet' >&2; go vet ./...
+	@echo 'lint: golangci-lint (two minutes the first time)' >&2
 	$(TOOL) golangci-lint run ./...
 
 .PHONY: fmt
