@@ -78,7 +78,7 @@ func (n *Node) emulator(m Machine) (string, []string) {
 		"-kernel", m.Payload.Kernel.Image, "-initrd", filepath.Join(n.Dir, "initrd"), "-append", strings.Join(cmdline, " "),
 		"-serial", "file:" + n.Console(),
 		"-drive", "if=none,id=root,format=raw,snapshot=on,cache=unsafe,file=" + m.Root, "-device", "virtio-blk-pci,drive=root",
-		"-drive", "if=none,id=payload,format=raw,readonly=on,file=" + m.Disk, "-device", "virtio-blk-pci,drive=payload",
+		"-drive", "if=none,id=payload,format=raw,snapshot=on,cache=unsafe,file=" + m.Disk, "-device", "virtio-blk-pci,drive=payload",
 		"-netdev", "tap,id=net,script=no,downscript=no,ifname=" + cluster.Tap(n.Index),
 		"-device", "virtio-net-pci,netdev=net,romfile=,mac=" + cluster.NodeMAC(n.Index),
 		"-device", "virtio-rng-pci",
