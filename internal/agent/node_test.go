@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -24,18 +25,21 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/agent/containers"
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor"
 )
 
 // recordingEnforcer stands for the kernel, which cannot be asked to enforce here: it records what it is given.
 type recordingEnforcer struct {
-	mu         sync.Mutex
-	opened     int
-	sets       []compile.Set
-	detached   int
-	openErr    error
-	applyErr   error
-	events     chan enforcer.Event
-	generation uint64
+	mu       sync.Mutex
+	opened   int
+	sets     []compile.Set
+	detached int
+	openErr  error
+	applyErr error
+	// refusedPath is one that it takes no set with.
+	refusedPath string
+	events      chan enforcer.Event
+	generation  uint64
 }
 
 func (r *recordingEnforcer) Apply(_ context.Context, set compile.Set) error {
@@ -43,6 +47,13 @@ func (r *recordingEnforcer) Apply(_ context.Context, set compile.Set) error {
 	defer r.mu.Unlock()
 	if r.applyErr != nil {
 		return r.applyErr
+	}
+	for _, p := range set.Profiles {
+		for _, rule := range p.Rules {
+			if rule.Path == r.refusedPath {
+				return fmt.Errorf("apply: %w", &sensor.RuleError{Profile: p.ID, Rule: rule, Problem: "it is odd"})
+			}
+		}
 	}
 	r.sets, r.generation = append(r.sets, set), set.Generation
 	return nil

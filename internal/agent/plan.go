@@ -49,6 +49,7 @@ type policyKey struct {
 type parsedPolicy struct {
 	policy   *compile.Policy
 	selector selector.Selector
+	refused  bool
 }
 
 // Keys of the ConfigMap.
@@ -147,6 +148,17 @@ func (p *planner) remember(uid types.UID, generation int64, parse func() *parsed
 		p.parsed[key] = parse()
 	}
 	return p.parsed[key]
+}
+
+// refuse takes a policy out until it changes. It says false when there is none, or when it is out already.
+func (p *planner) refuse(ref compile.Ref, why string) bool {
+	for _, parsed := range p.parsed {
+		if parsed.policy.Ref == ref && !parsed.refused {
+			parsed.policy, parsed.refused = parsed.policy.Refused(why), true
+			return true
+		}
+	}
+	return false
 }
 
 // annotationMirror is on the API server's mirror of a static Pod, whose own UID differs from the one that runs.

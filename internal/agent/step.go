@@ -5,13 +5,11 @@ package agent
 import (
 	"context"
 	"errors"
-	"reflect"
 	"runtime/debug"
 	"time"
 
 	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
-	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 )
 
 // idle is how often a step is made without any change: it shows that the agent is alive, and repairs what went unseen.
@@ -92,51 +90,6 @@ func (a *Agent) open(ctx context.Context) error {
 	}
 	a.update(func(s *state) { s.stats, s.generation = stats, stats.Generation })
 	a.o.Log.Info("core attached", "mode", stats.Mode, "programs", len(stats.Programs), "generation", stats.Generation)
-	return nil
-}
-
-// apply compiles and switches. Until everything that counts is known, what is pinned stays in force as it is.
-func (a *Agent) apply(ctx context.Context) error {
-	in, missing := a.gather(ctx)
-	if missing != "" {
-		a.update(func(s *state) { s.waiting = missing })
-		if time.Since(a.started) > a.o.Pace.Unreachable {
-			a.startReading(ctx)
-		}
-		return errWaiting
-	}
-	started := time.Now()
-	out := compile.Compile(a.plan.workloads(in))
-	a.rules.replace(out.Rules, started)
-	if a.applied != nil && reflect.DeepEqual(out.Set.Bindings, a.applied.Bindings) && reflect.DeepEqual(out.Set.Profiles, a.applied.Profiles) {
-		a.metrics.observeBindings(in.containers, time.Now())
-		a.update(func(s *state) { s.settle(out, in, s.generation) })
-		return a.refresh()
-	}
-	var current uint64
-	a.update(func(s *state) { current = s.generation })
-	out.Set.Generation = current + 1
-	err := a.core.Apply(ctx, out.Set)
-	a.metrics.observeApply(time.Since(started), err)
-	if err != nil {
-		a.update(func(s *state) { s.applyError, s.wanted = err, out.Policies })
-		return err
-	}
-	a.applied = &out.Set
-	a.metrics.observeBindings(in.containers, time.Now())
-	a.update(func(s *state) { s.settle(out, in, out.Set.Generation) })
-	a.o.Log.Info("policies in force", "generation", out.Set.Generation, "policies", len(out.Policies),
-		"profiles", len(out.Set.Profiles), "workloads", len(out.Set.Bindings), "took", time.Since(started).String())
-	a.startReading(ctx)
-	return a.refresh()
-}
-
-func (a *Agent) refresh() error {
-	stats, err := a.core.Stats()
-	if err != nil {
-		return err
-	}
-	a.update(func(s *state) { s.stats = stats })
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 
 	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor"
 )
 
@@ -61,4 +62,14 @@ func Reason(err error) string {
 	default:
 		return operatorv1.ReasonCoreLoadFailed
 	}
+}
+
+// RefusedRule gives the rule for which Apply refused a whole set, and the problem with it. That the compiler lets no such
+// rule through is tested; were it otherwise, one policy must not keep all others out of force.
+func RefusedRule(err error) (id compile.RuleID, problem string, refused bool) {
+	var rule *sensor.RuleError
+	if !errors.As(err, &rule) {
+		return 0, "", false
+	}
+	return rule.Rule.ID, rule.Problem, true
 }

@@ -4,6 +4,7 @@ package compile
 
 import (
 	"fmt"
+	"slices"
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 )
@@ -59,6 +60,16 @@ func (p *Policy) Unsupported() []Unsupported {
 		}
 	}
 	return out
+}
+
+// Refused is p with none of its rules in force. They still count as exceptions from other policies' rules.
+func (p *Policy) Refused(why string) *Policy {
+	out := *p
+	out.rules = slices.Clone(p.rules)
+	for i := range out.rules {
+		out.rules[i].refuse(ReasonRefused, why)
+	}
+	return &out
 }
 
 func (p *Policy) section(at string, reason Reason, why string) {

@@ -47,6 +47,8 @@ const (
 	// ReasonException: another rule that selects the same workload takes something out of this one, and that
 	// other rule is not enforceable: in force alone, this rule would deny what the policies permit.
 	ReasonException Reason = "ExceptionUnsupported"
+	// ReasonRefused: the node's enforcer takes no set that this rule's policy is part of.
+	ReasonRefused Reason = "RuleRefused"
 )
 
 // Unsupported is a rule that is not in force.

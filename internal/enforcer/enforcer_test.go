@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package enforcer
+
+import (
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+)
+
+// FuzzTheCoreTakesWhatIsCompiled holds both checks of a path together: what the compiler lets through, the core must
+// take, since it refuses a set whole. A core that is not open checks a set before it says so.
+func FuzzTheCoreTakesWhatIsCompiled(f *testing.F) {
+	for _, path := range []string{
+		"", "/", "//", "/a", "/a/", "a", "/a//b", "/a/./b", "/..", "/a\x00b", "/\xff", "/" + strings.Repeat("n", 255), "/" + strings.Repeat("n", 256),
+		"/a/" + strings.Repeat("é", 128) + "/", strings.Repeat("/p", 2047), strings.Repeat("/p", 2048), strings.Repeat("/p", 2047) + "/",
+		strings.Repeat("/p", 2048) + "/", strings.Repeat("/", 5000) + "a",
+	} {
+		f.Add(path)
+	}
+	f.Fuzz(func(t *testing.T, path string) {
+		policy := &securityv1.KubeArmorPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p"}}
+		policy.Spec.Process.MatchPaths = []securityv1.ProcessPath{{Path: securityv1.AbsolutePath(path)}}
+		policy.Spec.File.MatchPaths = []securityv1.FilePath{{Path: securityv1.AbsolutePath(path)}}
+		policy.Spec.File.MatchDirectories = []securityv1.FileDirectory{
+			{Directory: securityv1.AbsoluteDirectory(path)}, {Directory: securityv1.AbsoluteDirectory(path), Recursive: true},
+		}
+		out := compile.Compile([]compile.Workload{{
+			Cgroup: compile.Cgroup{ID: 7, Level: 3}, Selections: []compile.Selection{{Policy: compile.FromPolicy(policy)}},
+		}})
+		err := new(Core).Apply(t.Context(), out.Set)
+		if _, problem, refused := RefusedRule(err); refused {
+			t.Errorf("the core refuses what was compiled of %q: %s", path, problem)
+		}
+	})
+}
+
+func TestRefusedRuleIsNamed(t *testing.T) {
+	bad := compile.Rule{ID: 77, Domain: compile.DomainFile, Match: compile.MatchPath, Action: compile.ActionBlock, Path: "/a//b"}
+	err := new(Core).Apply(t.Context(), compile.Set{Profiles: []compile.Profile{{ID: 1, Rules: []compile.Rule{bad}}}})
+	if id, problem, refused := RefusedRule(err); !refused || id != 77 || problem == "" {
+		t.Errorf("rule %d, problem %q of %v", id, problem, err)
+	}
+	if _, _, refused := RefusedRule(new(Core).Apply(t.Context(), compile.Set{})); refused {
+		t.Error("a core that is closed is no rule's fault")
+	}
+}
