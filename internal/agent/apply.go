@@ -46,9 +46,12 @@ func (a *Agent) refuse(id compile.RuleID, problem string) bool {
 func (a *Agent) applyInputs(ctx context.Context, in inputs) error {
 	started := time.Now()
 	out := compile.Compile(a.plan.workloads(in))
-	a.rules.replace(out.Rules, started)
+	a.rules.add(out.Rules)
+	// Also where the new set is refused: what is in force goes on, and so do its events.
+	a.startReading(ctx)
 	if a.applied != nil && reflect.DeepEqual(out.Set.Bindings, a.applied.Bindings) && reflect.DeepEqual(out.Set.Profiles, a.applied.Profiles) {
 		a.metrics.observeBindings(in.containers, time.Now())
+		a.rules.retire(out.Rules, started)
 		a.update(func(s *state) { s.settle(out, in, s.generation) })
 		return a.refresh()
 	}
@@ -62,11 +65,11 @@ func (a *Agent) applyInputs(ctx context.Context, in inputs) error {
 		return err
 	}
 	a.applied = &out.Set
+	a.rules.retire(out.Rules, started)
 	a.metrics.observeBindings(in.containers, time.Now())
 	a.update(func(s *state) { s.settle(out, in, out.Set.Generation) })
 	a.o.Log.Info("policies in force", "generation", out.Set.Generation, "policies", len(out.Policies),
 		"profiles", len(out.Set.Profiles), "workloads", len(out.Set.Bindings), "took", time.Since(started).String())
-	a.startReading(ctx)
 	return a.refresh()
 }
 

@@ -23,18 +23,27 @@ type ruleTable struct {
 
 type ruleEntry struct {
 	info compile.RuleInfo
-	// until is zero for a rule of the set in force.
+	// until is zero for a rule of the set in force, or of the one that is to be.
 	until time.Time
 }
 
 func newRuleTable() *ruleTable { return &ruleTable{rules: map[compile.RuleID]ruleEntry{}} }
 
-// replace makes rules the known ones, and keeps those before them for a while.
-func (t *ruleTable) replace(rules map[compile.RuleID]compile.RuleInfo, now time.Time) {
+// add makes rules known. It forgets none: until the set that they belong to is in force, the one before it is.
+func (t *ruleTable) add(rules map[compile.RuleID]compile.RuleInfo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for id, info := range rules {
+		t.rules[id] = ruleEntry{info: info}
+	}
+}
+
+// retire keeps, of all rules but those in force, each for a while.
+func (t *ruleTable) retire(inForce map[compile.RuleID]compile.RuleInfo, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id, entry := range t.rules {
-		if _, found := rules[id]; found {
+		if _, found := inForce[id]; found {
 			continue
 		}
 		if entry.until.IsZero() {
@@ -43,9 +52,6 @@ func (t *ruleTable) replace(rules map[compile.RuleID]compile.RuleInfo, now time.
 		} else if now.After(entry.until) {
 			delete(t.rules, id)
 		}
-	}
-	for id, info := range rules {
-		t.rules[id] = ruleEntry{info: info}
 	}
 }
 

@@ -215,7 +215,9 @@ type node struct {
 	kernel     *recordingEnforcer
 	containers *nodeContainers
 	alerts     *lines
-	stop       func()
+	// unreachable is Pace.Unreachable.
+	unreachable time.Duration
+	stop        func()
 }
 
 type lines struct {
@@ -256,7 +258,7 @@ func bareNode(t *testing.T) *node {
 	n := &node{
 		t: t, name: name, road: newRoad(t, strings.Trim(strings.TrimPrefix(apiServer.Host, "https:"), "/")),
 		kernel:     &recordingEnforcer{events: make(chan enforcer.Event)},
-		containers: &nodeContainers{}, alerts: &lines{},
+		containers: &nodeContainers{}, alerts: &lines{}, unreachable: 300 * time.Millisecond,
 	}
 	n.config = rest.CopyConfig(apiServer)
 	n.config.Host = "https://" + n.road.address
@@ -298,7 +300,7 @@ func (n *node) run(mode operatorv1.Enforcer) {
 		},
 		Detach: n.kernel.Detach,
 		Pace: Pace{
-			Settle: 5 * time.Millisecond, Unreachable: 300 * time.Millisecond, Retry: 50 * time.Millisecond,
+			Settle: 5 * time.Millisecond, Unreachable: n.unreachable, Retry: 50 * time.Millisecond,
 			RetryMost: 200 * time.Millisecond, Report: 50 * time.Millisecond, Heartbeat: time.Minute,
 		},
 	})

@@ -6,10 +6,13 @@ import (
 	"context"
 	"strings"
 	"testing"
-
-	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"time"
 
 	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor"
 )
 
 // policyStates are those of the node's status: "large Refused TableFull, small Enforced ".
@@ -48,4 +51,46 @@ func TestPolicyThatTheCoreRefusesCostsNoOtherPolicy(t *testing.T) {
 	}
 	n.eventuallyBlocked(11, "/bin/ash", "/bin/sh")
 	n.eventuallyPolicies("good Enforced , odd Enforced ")
+}
+
+// TestEventsAreReadWhileTheSetIsRefused: an agent that comes up on a full table adopts what is pinned, with its events.
+func TestEventsAreReadWhileTheSetIsRefused(t *testing.T) {
+	n := newNode(t, bpf)
+	n.pod("web-1", 11, web)
+	n.policy("p", web, "/bin/sh")
+	n.kernel.generation, n.unreachable = 41, time.Minute
+	n.kernel.applyErr = &sensor.TableFullError{Table: "rules", Need: 9, Capacity: 8}
+	n.run(bpf)
+	n.eventuallyReason(operatorv1.NodePoliciesApplied, "False TableFull")
+	select {
+	case n.kernel.events <- enforcer.Event{Operation: enforcer.OperationExec, Rule: 4711 << 20, Cgroup: 11}:
+	case <-time.After(5 * time.Second):
+		t.Fatal("nobody reads the events of the core that is in force")
+	}
+	eventually(t, "an alert", func() bool { return strings.Contains(n.alerts.String(), "web-1") }, func() any { return n.alerts.String() })
+}
+
+func TestRulesAreForgottenOnlyAfterTheSwitch(t *testing.T) {
+	old, next := compile.RuleID(1), compile.RuleID(2)
+	set := func(id compile.RuleID) map[compile.RuleID]compile.RuleInfo {
+		return map[compile.RuleID]compile.RuleInfo{id: {Rule: "r"}}
+	}
+	table, now := newRuleTable(), time.Now()
+	table.add(set(old))
+	table.retire(set(old), now)
+	for range 3 { // refused, for longer than a retired rule is kept
+		now = now.Add(retired)
+		table.add(set(next))
+	}
+	if table.rules[old].until != (time.Time{}) || table.lookup(next) == nil {
+		t.Fatalf("rules = %+v, want both: the old one is in force", table.rules)
+	}
+	table.retire(set(next), now)
+	if table.lookup(old) == nil {
+		t.Error("the last events of the old rule are still on their way")
+	}
+	table.retire(set(next), now.Add(2*retired))
+	if table.lookup(old) != nil || table.lookup(next) == nil {
+		t.Errorf("rules = %+v, want the new one alone", table.rules)
+	}
 }
