@@ -232,8 +232,20 @@ func (k *kubelet) agentReports(change ...func(*v1.KubeArmorNode)) {
 		for _, c := range change {
 			c(kan)
 		}
-		return cluster.Status().Update(k.t.Context(), kan)
+		return cluster.Status().Update(k.t.Context(), kan, client.FieldOwner("kubearmor-agent"))
 	}))
+}
+
+// heartbeatWas makes the API server remember the agent's last report as that old. A change of these times alone is none to
+// the API server, so a mark of another writer goes with it.
+func (k *kubelet) heartbeatWas(age time.Duration) {
+	k.t.Helper()
+	edit(k.t, &v1.KubeArmorNode{ObjectMeta: k.meta()}, func(kan *v1.KubeArmorNode) {
+		for i := range kan.ManagedFields {
+			kan.ManagedFields[i].Time = &metav1.Time{Time: time.Now().Add(-age)}
+		}
+		kan.Annotations = map[string]string{"test/age": age.String()}
+	}, client.FieldOwner("clock"))
 }
 
 func set(kan *v1.KubeArmorNode, kind string, status metav1.ConditionStatus, reason string) {

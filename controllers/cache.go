@@ -14,6 +14,7 @@ import (
 
 	opv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	secv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/controllers/node"
 )
 
 // CacheOptions keep the operator's memory small in a large cluster: of what others own it holds only the fields that it
@@ -29,7 +30,7 @@ func CacheOptions(namespace string) cache.Options {
 			&corev1.Node{}: {Transform: stripNode},
 
 			&opv1.KubeArmorConfig{}:         unmanaged,
-			&opv1.KubeArmorNode{}:           unmanaged,
+			&opv1.KubeArmorNode{}:           {Transform: node.KeepHeartbeatTime},
 			&secv1.KubeArmorPolicy{}:        unmanaged,
 			&secv1.KubeArmorClusterPolicy{}: unmanaged,
 			&secv1.KubeArmorHostPolicy{}:    unmanaged,

@@ -236,12 +236,7 @@ func TestNodeOutsideTheSelectorIsLetGo(t *testing.T) {
 	agent := k.runsAgent(ds)
 	k.agentReports()
 	edit(t, c, func(c *v1.KubeArmorConfig) { c.Spec.GlobalNodeSelector = map[string]string{"protected": "yes"} })
-	kan := k.kan("asks its agent to leave", func(kan *v1.KubeArmorNode) error {
-		if !kan.Spec.Detach {
-			return fmt.Errorf("detach is false")
-		}
-		return nil
-	})
+	kan := k.kan("asks its agent to leave", asksToDetach)
 	throughout(t, time.Second, "the agent keeps its place until it answers", func() error {
 		n, now := &corev1.Node{}, &appsv1.DaemonSet{}
 		if err := errors.Join(cluster.Get(t.Context(), client.ObjectKey{Name: k.node}, n),
@@ -253,10 +248,7 @@ func TestNodeOutsideTheSelectorIsLetGo(t *testing.T) {
 		}
 		return nil
 	})
-	k.agentReports(func(kan *v1.KubeArmorNode) {
-		kan.Status.Enforcer = ""
-		set(kan, v1.NodeEnforcing, "False", v1.ReasonDetached)
-	})
+	k.agentReports(detached)
 	k.label(v1.LabelPool, "")
 	must(t, cluster.Get(t.Context(), client.ObjectKeyFromObject(kan), kan))
 	k.endsAgent(agent)

@@ -28,13 +28,9 @@ func TestSilentAgentIsNotBelievedAnyMore(t *testing.T) {
 		node, status string
 		play         func(*kubelet, *corev1.Pod)
 	}{
-		{"unready", "Unknown", func(k *kubelet, _ *corev1.Pod) { k.isReady(corev1.ConditionFalse) }},
+		{"unready", "Unknown", func(k *kubelet, _ *corev1.Pod) { k.heartbeatWas(2 * time.Minute); k.isReady(corev1.ConditionFalse) }},
 		{"podless", "Unknown", func(k *kubelet, agent *corev1.Pod) { k.endsAgent(agent) }},
-		{"stale", "Unknown", func(k *kubelet, _ *corev1.Pod) {
-			k.agentReports(func(kan *v1.KubeArmorNode) {
-				kan.Status.Heartbeat = &metav1.Time{Time: time.Now().Add(-4 * time.Minute)}
-			})
-		}},
+		{"stale", "Unknown", func(k *kubelet, _ *corev1.Pod) { k.heartbeatWas(4 * time.Minute) }},
 		{"rebooted", "False", func(k *kubelet, agent *corev1.Pod) { k.reboots(); k.endsAgent(agent) }},
 	}
 	for _, x := range cases {
@@ -72,4 +68,41 @@ func TestAgentThatReportsIsLeftToSpeakForItself(t *testing.T) {
 	throughout(t, 2*time.Second, "the agent's word stands", func() error {
 		return saysNode(k.kan("exists", func(*v1.KubeArmorNode) error { return nil }), v1.NodeEnforcing, "False", v1.ReasonCoreLoadFailed)
 	})
+}
+
+func TestNobodyFightsOverTheStatusOfAnAgentThatLives(t *testing.T) {
+	declare(t, v1.KubeArmorConfigSpec{})
+	cases := []struct {
+		node string
+		skew time.Duration
+		play func(*kubelet)
+	}{
+		{"kubelet-down", 0, func(k *kubelet) { k.isReady(corev1.ConditionUnknown) }},
+		{"clock-behind", -10 * time.Minute, func(*kubelet) {}},
+		{"clock-behind-down", -10 * time.Minute, func(k *kubelet) { k.isReady(corev1.ConditionFalse) }},
+	}
+	for _, x := range cases {
+		k := join(t, x.node)
+		k.detects()
+		k.runsAgent(k.pooled())
+		report := func() {
+			k.agentReports(func(kan *v1.KubeArmorNode) { kan.Status.Heartbeat = &metav1.Time{Time: time.Now().Add(x.skew)} })
+		}
+		report()
+		x.play(k)
+		again := 0
+		throughout(t, 3*time.Second, "the status is as the agent wrote it", func() error {
+			kan := k.kan("exists", func(*v1.KubeArmorNode) error { return nil })
+			if saysNode(kan, v1.NodeEnforcing, "True", v1.ReasonEnforcing) == nil {
+				return nil
+			}
+			report()
+			again++
+			return nil
+		})
+		// The first report of all may cross the operator's word on the silence before it.
+		if again > 1 {
+			t.Errorf("%s: the agent had to repeat itself %d times", x.node, again)
+		}
+	}
 }

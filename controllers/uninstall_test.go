@@ -33,6 +33,19 @@ func owned() []client.Object {
 	}
 }
 
+func asksToDetach(kan *v1.KubeArmorNode) error {
+	if !kan.Spec.Detach {
+		return fmt.Errorf("detach is false")
+	}
+	return nil
+}
+
+// detached is what an agent reports that left the kernel.
+func detached(kan *v1.KubeArmorNode) {
+	kan.Status.Enforcer = ""
+	set(kan, v1.NodeEnforcing, "False", v1.ReasonDetached)
+}
+
 func TestUninstallIsInOrderAndLeavesNothing(t *testing.T) {
 	c := declare(t, v1.KubeArmorConfigSpec{})
 	k := join(t, "removed")
@@ -50,12 +63,7 @@ func TestUninstallIsInOrderAndLeavesNothing(t *testing.T) {
 
 	started := time.Now()
 	must(t, cluster.Delete(t.Context(), c.DeepCopy()))
-	kan := k.kan("asks its agent to leave", func(kan *v1.KubeArmorNode) error {
-		if !kan.Spec.Detach {
-			return fmt.Errorf("detach is false")
-		}
-		return nil
-	})
+	kan := k.kan("asks its agent to leave", asksToDetach)
 	allThere := func() error {
 		for _, o := range append(owned(), ds.DeepCopy(), kan.DeepCopy()) {
 			if err := cluster.Get(t.Context(), client.ObjectKeyFromObject(o), o); err != nil {
@@ -81,10 +89,7 @@ func TestUninstallIsInOrderAndLeavesNothing(t *testing.T) {
 		return says(s, v1.ConfigReady, "False", v1.ReasonUninstalling)
 	})
 
-	k.agentReports(func(kan *v1.KubeArmorNode) {
-		kan.Status.Enforcer = ""
-		set(kan, v1.NodeEnforcing, "False", v1.ReasonDetached)
-	})
+	k.agentReports(detached)
 	for _, key := range []string{v1.LabelPool, v1.LabelEnforcer, v1.LabelRuntime, v1.LabelSocket, v1.LabelBTF} {
 		k.label(key, "")
 	}
@@ -110,6 +115,7 @@ func TestUninstallDoesNotWaitForEverForANodeThatIsSilent(t *testing.T) {
 	ds := k.pooled()
 	k.runsAgent(ds)
 	k.agentReports()
+	k.heartbeatWas(2 * time.Minute)
 	k.isReady(corev1.ConditionUnknown)
 	k.kan("says that nobody reports", func(kan *v1.KubeArmorNode) error {
 		return saysNode(kan, v1.NodeEnforcing, "Unknown", v1.ReasonAgentNotReporting)
@@ -130,6 +136,24 @@ func TestUninstallDoesNotWaitForEverForANodeThatIsSilent(t *testing.T) {
 		}
 		return fmt.Errorf("none of %d events", len(list.Items))
 	})
+}
+
+func TestUninstallWaitsForAnAgentWhoseKubeletIsDown(t *testing.T) {
+	c := declare(t, v1.KubeArmorConfigSpec{})
+	k := join(t, "kubelet-restarts")
+	k.detects()
+	agent := k.runsAgent(k.pooled())
+	k.agentReports()
+	k.isReady(corev1.ConditionFalse)
+	must(t, cluster.Delete(t.Context(), c.DeepCopy()))
+	k.kan("asks its agent to leave", asksToDetach)
+	throughout(t, 2*time.Second, "the object stays until the agent answers", func() error {
+		return cluster.Get(t.Context(), client.ObjectKey{Name: k.node}, &v1.KubeArmorNode{})
+	})
+	k.agentReports(detached)
+	k.label(v1.LabelPool, "")
+	k.endsAgent(agent)
+	eventually(t, "the KubeArmorConfig goes", func() error { return isGone(t.Context(), c.DeepCopy()) })
 }
 
 func TestConfigWhoseFinalizerWasTakenOffLeavesNothing(t *testing.T) {

@@ -56,7 +56,8 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 		return nil
 	}
 	waited := s.now.Sub(detachSince(s.kan, s.now))
-	if s.agent != nil && config.IsReady(s.node) && waited < detachBound+leaveBound {
+	// A kubelet that is down may come back to end the Pod as long as something on the node reports.
+	if s.agent != nil && (config.IsReady(s.node) || s.silence().reason == "") && waited < detachBound+leaveBound {
 		s.wakeIn(leaveRetry)
 		return nil
 	}

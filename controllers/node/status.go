@@ -19,6 +19,9 @@ import (
 const (
 	// silentAfter is three heartbeats of an agent.
 	silentAfter = 3 * time.Minute
+	// unreachableAfter is one heartbeat and a half: on a node that is not Ready the agent lives on while only the kubelet
+	// is down, and beats within it. One that does not was powered off or cut off.
+	unreachableAfter = 90 * time.Second
 	// unreadyAfter is how long an agent's container may be down while its heartbeat is fresh: a restart takes less.
 	unreadyAfter = time.Minute
 )
@@ -35,7 +38,11 @@ type silence struct {
 func (r *Reconciler) report(ctx context.Context, s *scope) error {
 	quiet := s.silence()
 	if quiet.reason == "" {
-		s.wakeIn(s.kan.Status.Heartbeat.Add(silentAfter + time.Second).Sub(s.now))
+		bound := silentAfter
+		if !config.IsReady(s.node) {
+			bound = unreachableAfter
+		}
+		s.wakeIn(bound + time.Second - s.sinceHeartbeat())
 		return nil
 	}
 	after := s.kan.DeepCopy()
@@ -75,16 +82,18 @@ func (s *scope) silence() silence {
 
 // whySilent is empty while the agent reports.
 func (s *scope) whySilent() string {
-	switch beat := s.kan.Status.Heartbeat; {
-	case !config.IsReady(s.node):
+	ready, beat, age := config.IsReady(s.node), s.kan.Status.Heartbeat, s.sinceHeartbeat()
+	switch {
+	case !ready && (beat == nil || age > unreachableAfter):
 		return "the node is not Ready"
 	case s.agent == nil:
 		return "no agent Pod is on the node; the DaemonSet's events say why"
 	case beat == nil:
 		return sentence("the agent has not reported yet", podTrouble(s.agent))
-	case s.now.Sub(beat.Time) > silentAfter:
+	case age > silentAfter:
 		return sentence(fmt.Sprintf("the agent's last heartbeat is more than %s old", silentAfter), podTrouble(s.agent))
-	case podTrouble(s.agent) != "" && unreadyFor(s.agent, s.now) > unreadyAfter:
+	case ready && podTrouble(s.agent) != "" && unreadyFor(s.agent, s.now) > unreadyAfter:
+		// What a kubelet said that does not report any more is not news.
 		return sentence("the agent does not run", podTrouble(s.agent))
 	}
 	return ""

@@ -31,6 +31,17 @@ func (s *scope) agentIsDown(since time.Duration) {
 	s.agent.Status.ContainerStatuses = []corev1.ContainerStatus{{State: waiting("CrashLoopBackOff")}}
 }
 
+// heartbeatTaken is what the cache keeps of an object whose agent wrote its status so long ago by the API server's clock.
+func (s *scope) heartbeatTaken(since time.Duration) {
+	at := func(d time.Duration) *metav1.Time { return &metav1.Time{Time: noon().Add(-d)} }
+	s.kan.ManagedFields = []metav1.ManagedFieldsEntry{
+		{Manager: "operator", Time: at(0), FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:conditions":{}}}`)},
+		{Manager: "former-agent", Time: at(time.Hour), FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:heartbeat":{}}}`)},
+		{Manager: "agent", Time: at(since), FieldsV1: metav1.NewFieldsV1(`{"f:status":{"f:conditions":{},"f:heartbeat":{}}}`)},
+	}
+	_, _ = KeepHeartbeatTime(s.kan)
+}
+
 func TestSilence(t *testing.T) {
 	cases := []struct {
 		name      string
@@ -47,7 +58,26 @@ func TestSilence(t *testing.T) {
 			s.kan.Status.Heartbeat = &metav1.Time{Time: noon().Add(-4 * time.Minute)}
 		}, v1.ReasonAgentNotReporting, "Unknown", "3m0s"},
 		{"no heartbeat yet means that nothing is enforced", func(s *scope) { s.kan.Status.Heartbeat = nil }, v1.ReasonAgentNotReporting, "False", "not reported yet"},
-		{"a node that is not Ready cannot be asked", func(s *scope) { s.node.Status.Conditions = nil }, v1.ReasonAgentNotReporting, "Unknown", "not Ready"},
+		{"a heartbeat is newer than a node's condition", func(s *scope) { s.node.Status.Conditions = nil }, "", "", ""},
+		{"a node that is not Ready and missed a heartbeat cannot be asked", func(s *scope) {
+			s.node.Status.Conditions = nil
+			s.kan.Status.Heartbeat = &metav1.Time{Time: noon().Add(-91 * time.Second)}
+		}, v1.ReasonAgentNotReporting, "Unknown", "not Ready"},
+		{"a node that is not Ready and never had one neither", func(s *scope) {
+			s.node.Status.Conditions, s.kan.Status.Heartbeat = nil, nil
+		}, v1.ReasonAgentNotReporting, "False", "not Ready"},
+		{"what a kubelet said before it went down is no news", func(s *scope) {
+			s.agentIsDown(2 * time.Minute)
+			s.node.Status.Conditions = nil
+		}, "", "", ""},
+		{"a clock that is behind makes no heartbeat old", func(s *scope) {
+			s.kan.Status.Heartbeat = &metav1.Time{Time: noon().Add(-time.Hour)}
+			s.heartbeatTaken(time.Minute)
+		}, "", "", ""},
+		{"a clock that is ahead makes none young", func(s *scope) {
+			s.kan.Status.Heartbeat = &metav1.Time{Time: noon().Add(time.Hour)}
+			s.heartbeatTaken(4 * time.Minute)
+		}, v1.ReasonAgentNotReporting, "Unknown", "3m0s"},
 		{"a node without an agent's Pod cannot be asked", func(s *scope) { s.agent = nil }, v1.ReasonAgentNotReporting, "Unknown", "no agent Pod"},
 		{"a reboot ends enforcement", func(s *scope) { s.agent, s.node.Status.NodeInfo.BootID = nil, "other" }, v1.ReasonAgentNotReporting, "False", "rebooted"},
 		{"a node without a pool has the probe's reason", func(s *scope) {
