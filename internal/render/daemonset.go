@@ -4,7 +4,6 @@ package render
 
 import (
 	"maps"
-	"slices"
 	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -86,7 +85,7 @@ func agentContainer(s Settings, p pool.Pool) corev1.Container {
 		Name:                     AgentContainer,
 		Image:                    p.Image,
 		ImagePullPolicy:          s.PullPolicy,
-		Args:                     agentArgs(s, p),
+		Args:                     agentArgs(p),
 		Env:                      environment(s.Env, ownEnv()),
 		SecurityContext:          confinement(p.Profile, capabilitiesOfCore(p.Enforcer == v1.EnforcerNone)),
 		VolumeMounts:             hostMounts(false),
@@ -109,14 +108,13 @@ func agentContainer(s Settings, p pool.Pool) corev1.Container {
 	}
 }
 
-// agentArgs end with the user's, so that a user may override ours.
-func agentArgs(s Settings, p pool.Pool) []string {
+// agentArgs are ours alone: kubearmorImage.args of existing objects are flags of another agent, which end ours at its start.
+func agentArgs(p pool.Pool) []string {
 	args := []string{"run", "--enforcer=" + string(p.Enforcer)}
 	if p.RuntimeSocket != "" {
 		args = append(args, "--runtime-endpoint="+p.RuntimeSocket)
 	}
-	args = append(args, "--health-addr=:"+strconv.Itoa(healthPort), "--metrics-addr=:"+strconv.Itoa(metricsPort))
-	return slices.Concat(args, s.Args)
+	return append(args, "--health-addr=:"+strconv.Itoa(healthPort), "--metrics-addr=:"+strconv.Itoa(metricsPort))
 }
 
 func healthCheck(path string, period, failures int32) *corev1.Probe {

@@ -22,7 +22,12 @@ func effectiveFields() []string {
 		"globalTolerations",
 		"globalNodeSelector",
 		"globalEnv",
-		"kubearmorImage",
+		"kubearmorImage.image",
+		"kubearmorImage.imagePullPolicy",
+		"kubearmorImage.imagePullSecrets",
+		"kubearmorImage.env",
+		"kubearmorImage.nodeSelector",
+		"kubearmorImage.tolerations",
 	}
 }
 

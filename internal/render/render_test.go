@@ -46,7 +46,6 @@ func everything() v1.KubeArmorConfigSpec {
 		KubeArmorImage: v1.ImageSpec{
 			Image: "registry.test/agent:2", ImagePullPolicy: corev1.PullAlways,
 			ImagePullSecrets: []corev1.LocalObjectReference{{Name: "shared"}, {Name: "agent"}},
-			Args:             []string{"--log-level=debug"},
 			Env:              []corev1.EnvVar{{Name: "B", Value: "agent"}},
 			NodeSelector:     map[string]string{"agents": "yes"},
 			Tolerations:      []corev1.Toleration{{Key: "agent", Operator: corev1.TolerationOpEqual, Value: "x", Effect: corev1.TaintEffectNoSchedule}},
@@ -150,6 +149,19 @@ func TestSelectorsDoNotEndAnAgent(t *testing.T) {
 	}
 }
 
+func TestArgumentsForAnotherAgentDoNotReachOurs(t *testing.T) {
+	spec := v1.KubeArmorConfigSpec{KubeArmorImage: v1.ImageSpec{Args: []string{"-enableKubeArmorHostPolicy"}}}
+	for _, s := range []render.Settings{render.SettingsOf(v1.KubeArmorConfigSpec{}, defaults()), render.SettingsOf(spec, defaults())} {
+		want := []string{
+			"run", "--enforcer=bpf", "--runtime-endpoint=/run/containerd/containerd.sock",
+			"--health-addr=:32766", "--metrics-addr=:32768",
+		}
+		if diff := cmp.Diff(want, render.DaemonSet(s, plain()).Spec.Template.Spec.Containers[0].Args); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
 func TestIgnoredFields(t *testing.T) {
 	cases := []struct {
 		name string
@@ -161,6 +173,9 @@ func TestIgnoredFields(t *testing.T) {
 		{"what has none is named, sorted", v1.KubeArmorConfigSpec{
 			TLS: v1.TLSSpec{Enable: true}, EnableNRI: true, KubeArmorRelayImage: v1.ImageSpec{Image: "x"},
 		}, []string{"enableNRI", "kubearmorRelayImage", "tls"}},
+		{"of the agent's image only the arguments have none", v1.KubeArmorConfigSpec{
+			KubeArmorImage: v1.ImageSpec{Image: "x", Args: []string{"-enableKubeArmorHostPolicy"}},
+		}, []string{"kubearmorImage.args"}},
 		{"what is set to its zero value is not set", v1.KubeArmorConfigSpec{EnableNRI: false}, nil},
 	}
 	for _, c := range cases {

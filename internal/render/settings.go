@@ -37,7 +37,6 @@ type Settings struct {
 	PullPolicy   corev1.PullPolicy
 	PullSecrets  []corev1.LocalObjectReference
 	Env          []corev1.EnvVar
-	Args         []string
 	NodeSelector map[string]string
 	Tolerations  []corev1.Toleration
 	// Data of the ConfigMap that agents read live.
@@ -53,7 +52,6 @@ func SettingsOf(spec v1.KubeArmorConfigSpec, d Defaults) Settings {
 		PullPolicy:   c.ImagePullPolicy,
 		PullSecrets:  secrets(spec.GlobalImagePullSecrets, c.ImagePullSecrets),
 		Env:          environment(spec.GlobalEnv, c.Env),
-		Args:         slices.Clone(c.Args),
 		NodeSelector: map[string]string{},
 		Tolerations:  tolerations(spec.GlobalTolerations, c.Tolerations),
 		Data:         configData(spec),
