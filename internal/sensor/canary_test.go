@@ -28,6 +28,7 @@ func TestReasonsAreThoseOfTheAPI(t *testing.T) {
 		ReasonProbeFailed:      operator.ReasonProbeFailed,
 		ReasonTableFull:        operator.ReasonTableFull,
 		ReasonCoreLoadFailed:   operator.ReasonCoreLoadFailed,
+		ReasonTimedOut:         operator.ReasonTimedOut,
 	} {
 		if have != want {
 			t.Errorf("%q is not %q", have, want)
