@@ -61,7 +61,8 @@ func (a *Agent) applyInputs(ctx context.Context, in inputs) error {
 	err := a.core.Apply(ctx, out.Set)
 	a.metrics.observeApply(time.Since(started), err)
 	if err != nil {
-		a.update(func(s *state) { s.applyError, s.wanted = err, out.Policies })
+		short := shortfall(out, a.applied)
+		a.update(func(s *state) { s.applyError, s.wanted, s.short = err, out.Policies, short })
 		return err
 	}
 	a.applied = &out.Set

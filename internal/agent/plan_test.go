@@ -17,6 +17,7 @@ import (
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/agent/containers"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor"
 )
 
 func object(name string, labels, annotations map[string]string) *metav1.PartialObjectMetadata {
@@ -201,6 +202,26 @@ func TestNodeWhoseContainersCannotBeToldApartDoesNotClaimToEnforce(t *testing.T)
 	f.generation = 3
 	if c := f.enforcing(); c.Status != metav1.ConditionTrue {
 		t.Errorf("a generation that is pinned holds while the runtime is away; condition = %+v", c)
+	}
+}
+
+func TestEnforcingIsClaimedOnceThereIsSomethingInForce(t *testing.T) {
+	full := &sensor.TableFullError{Table: "rules", Need: 9, Capacity: 8}
+	for name, tt := range map[string]struct {
+		state state
+		want  string
+	}{
+		"attached, and no set yet":         {state{open: true}, "Unknown Syncing"},
+		"the first set was refused":        {state{open: true, applyError: full}, "False TableFull"},
+		"adopted with a set":               {state{open: true, generation: 41}, "True Enforcing"},
+		"adopted, and the next is refused": {state{open: true, generation: 41, applyError: full}, "True Enforcing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := facet{state: tt.state}.enforcing()
+			if got := string(c.Status) + " " + c.Reason; got != tt.want {
+				t.Errorf("Enforcing is %s, want %s", got, tt.want)
+			}
+		})
 	}
 }
 

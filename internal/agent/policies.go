@@ -26,11 +26,50 @@ func (f facet) policies() []operatorv1.NodePolicy {
 	out := f.nodePolicies(f.wanted)
 	for i := range out {
 		p := &out[i]
-		if held[compile.Ref{Kind: p.Kind, Namespace: p.Namespace, Name: p.Name}] != p.Generation {
-			p.State, p.Reason, p.Message = operatorv1.PolicyRefused, enforcer.Reason(f.applyError), bound(f.applyError.Error())
+		ref, why := compile.Ref{Kind: p.Kind, Namespace: p.Namespace, Name: p.Name}, f.applyError.Error()
+		switch {
+		case held[ref] != p.Generation:
+			p.State, p.Reason, p.Message = operatorv1.PolicyRefused, enforcer.Reason(f.applyError), bound(why)
+		case f.short[ref] > 0:
+			p.State, p.Reason = operatorv1.PolicyDegraded, enforcer.Reason(f.applyError)
+			p.Message = bound(fmt.Sprintf("not as it should be on %d of the workloads that it selects: %s", f.short[ref], why))
 		}
 	}
 	return out
+}
+
+// shortfall counts, by policy, the workloads that lack a rule of it: the set that was wanted has it there, the one in
+// force has not. A Pod that came after the last switch lacks all of them.
+func shortfall(wanted compile.Output, inForce *compile.Set) map[compile.Ref]int {
+	profiles, bound := map[compile.ProfileID]map[compile.RuleID]bool{}, map[compile.CgroupID]compile.ProfileID{}
+	if inForce != nil {
+		for _, p := range inForce.Profiles {
+			profiles[p.ID] = map[compile.RuleID]bool{}
+			for _, r := range p.Rules {
+				profiles[p.ID][r.ID] = true
+			}
+		}
+		for cgroup, id := range inForce.Bindings {
+			bound[cgroup.ID] = id
+		}
+	}
+	rules := map[compile.ProfileID][]compile.Rule{}
+	for _, p := range wanted.Set.Profiles {
+		rules[p.ID] = p.Rules
+	}
+	short := map[compile.Ref]int{}
+	for cgroup, id := range wanted.Set.Bindings {
+		held, lacks := profiles[bound[cgroup.ID]], map[compile.Ref]bool{}
+		for _, r := range rules[id] {
+			if !held[r.ID] {
+				lacks[wanted.Rules[r.ID].Policy] = true
+			}
+		}
+		for ref := range lacks {
+			short[ref]++
+		}
+	}
+	return short
 }
 
 func (f facet) nodePolicies(results []compile.Result) []operatorv1.NodePolicy {

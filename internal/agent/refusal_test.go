@@ -94,3 +94,34 @@ func TestRulesAreForgottenOnlyAfterTheSwitch(t *testing.T) {
 		t.Errorf("rules = %+v, want the new one alone", table.rules)
 	}
 }
+
+func TestPodThatComesWhileTheTableIsFullIsNotCalledConfined(t *testing.T) {
+	n := newNode(t, bpf)
+	n.pod("web-1", 11, web)
+	n.pod("db-1", 21, map[string]string{"app": "db"})
+	n.policy("db", map[string]string{"app": "db"}, "/bin/ash")
+	n.policy("web", web, "/bin/sh")
+	n.run(bpf)
+	n.eventuallyBlocked(11, "/bin/sh")
+	n.eventuallyPolicies("db Enforced , web Enforced ")
+	n.kernel.set(func() { n.kernel.applyErr = &sensor.TableFullError{Table: "bindings", Need: 9, Capacity: 8} })
+	n.pod("web-2", 12, web)
+	n.eventuallyPolicies("db Enforced , web Degraded TableFull")
+	n.eventuallyReason(operatorv1.NodeEnforcing, "True Enforcing")
+	if got := n.status().Policies[1]; got.Containers != 2 || !strings.HasPrefix(got.Message, "not as it should be on 1 of the workloads") {
+		t.Errorf("policy = %+v", got)
+	}
+	n.kernel.set(func() { n.kernel.applyErr = nil })
+	n.eventuallyBlocked(12, "/bin/sh")
+	n.eventuallyPolicies("db Enforced , web Enforced ")
+}
+
+func TestFirstSetThatIsRefusedLeavesNothingInForce(t *testing.T) {
+	n := newNode(t, bpf)
+	n.kernel.applyErr = &sensor.TableFullError{Table: "rules", Need: 9, Capacity: 8}
+	n.pod("web-1", 11, web)
+	n.policy("web", web, "/bin/sh")
+	n.run(bpf)
+	n.eventuallyReason(operatorv1.NodeEnforcing, "False TableFull")
+	n.eventuallyPolicies("web Refused TableFull")
+}

@@ -25,9 +25,11 @@ type state struct {
 
 	// results of the set in force; wanted are those of the set that was refused.
 	results, wanted []compile.Result
-	generation      uint64
-	containers      int
-	stats           enforcer.Stats
+	// short counts the workloads of the refused set that lack rules, by policy.
+	short      map[compile.Ref]int
+	generation uint64
+	containers int
+	stats      enforcer.Stats
 
 	// Of the KubeArmorNode.
 	observedGeneration int64
@@ -49,7 +51,7 @@ func (s *state) observe(node *operatorv1.KubeArmorNode) {
 // settle notes a set that is in force.
 func (s *state) settle(out compile.Output, in inputs, generation uint64) {
 	s.settled, s.applyError, s.waiting = true, nil, ""
-	s.results, s.wanted, s.generation = out.Policies, nil, generation
+	s.results, s.wanted, s.short, s.generation = out.Policies, nil, nil, generation
 	s.containers = 0
 	for _, c := range in.containers {
 		if _, bound := out.Set.Bindings[c.Cgroup]; bound {

@@ -115,6 +115,11 @@ func (f facet) enforcing() metav1.Condition {
 		return condition(operatorv1.NodeEnforcing, metav1.ConditionUnknown, operatorv1.ReasonSyncing, cmp.Or(f.waiting, "the agent is starting"))
 	case f.generation == 0 && f.runtime != nil:
 		return no(runtimeReason(f.runtime), f.runtime.Error()+"; no policy can be put in force")
+	case f.generation == 0 && f.applyError != nil:
+		return no(enforcer.Reason(f.applyError), f.applyError.Error()+"; no policy is in force")
+	case f.generation == 0:
+		return condition(operatorv1.NodeEnforcing, metav1.ConditionUnknown, operatorv1.ReasonSyncing,
+			cmp.Or(f.waiting, "the core is attached, and no policy was put in force yet"))
 	default:
 		return condition(operatorv1.NodeEnforcing, metav1.ConditionTrue, operatorv1.ReasonEnforcing, "the core is attached to the kernel's LSM hooks")
 	}
