@@ -7,7 +7,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -50,6 +49,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (ctrl
 	if s.node == nil {
 		return ctrl.Result{}, r.forget(ctx, s)
 	}
+	if s.managed && s.kan.DeletionTimestamp != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(r.restore(ctx, s))
+	}
 	phases := []phase{r.detect, r.decide, r.assign, r.writeSpec, r.prune, r.label, r.report}
 	if !s.managed {
 		phases = []phase{r.detach, r.writeSpec, r.prune, r.label, r.release}
@@ -68,10 +70,8 @@ func (r *Reconciler) forget(ctx context.Context, s *scope) error {
 	if s.probe != nil {
 		errs = append(errs, r.deleteProbe(ctx, s.probe))
 	}
-	if s.kan != nil && s.kan.UID != "" {
-		if err := r.Client.Delete(ctx, s.kan, client.Preconditions{UID: &s.kan.UID}); client.IgnoreNotFound(err) != nil {
-			errs = append(errs, fmt.Errorf("delete KubeArmorNode %s: %w", s.name, err))
-		}
+	if s.kan != nil {
+		errs = append(errs, r.remove(ctx, s.kan))
 	}
 	return errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	"github.com/kubearmor/kubearmor-operator/controllers/config"
@@ -40,7 +41,7 @@ func (r *Reconciler) detach(_ context.Context, s *scope) error {
 	switch waited := s.now.Sub(detachSince(s.kan, s.now)); {
 	case isDetached(s.before):
 		s.released = true
-	case s.silence().reason != "":
+	case s.silence().reason != "" && !s.mayAnswer():
 		s.released, s.leftBehind = true, s.silence().message
 	case waited >= detachBound:
 		s.released, s.leftBehind = true, fmt.Sprintf("the agent reports, and did not detach within %s", detachBound)
@@ -61,11 +62,56 @@ func (r *Reconciler) release(ctx context.Context, s *scope) error {
 		s.wakeIn(leaveRetry)
 		return nil
 	}
-	err := r.Client.Delete(ctx, s.kan, client.Preconditions{UID: &s.kan.UID})
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("delete KubeArmorNode %s: %w", s.name, err)
+	if err := r.remove(ctx, s.kan); err != nil {
+		return err
 	}
 	r.announceLeftBehind(s)
+	return nil
+}
+
+// mayAnswer is for an object so new that a ready agent did not write into it yet.
+func (s *scope) mayAnswer() bool {
+	waited := s.now.Sub(detachSince(s.kan, s.now))
+	return s.kan.Status.Heartbeat == nil && s.agent != nil && s.agent.DeletionTimestamp == nil &&
+		config.IsReady(s.node) && unreadyFor(s.agent, s.now) == 0 && waited < detachBound
+}
+
+// remove takes the finalizer off and deletes the object, in either order of who asked first.
+func (r *Reconciler) remove(ctx context.Context, kan *v1.KubeArmorNode) error {
+	if err := r.takeFinalizer(ctx, kan); err != nil {
+		return err
+	}
+	err := r.Client.Delete(ctx, kan, client.Preconditions{UID: &kan.UID})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete KubeArmorNode %s: %w", kan.Name, err)
+	}
+	return nil
+}
+
+func (r *Reconciler) takeFinalizer(ctx context.Context, kan *v1.KubeArmorNode) error {
+	base := kan.DeepCopy()
+	if !controllerutil.RemoveFinalizer(kan, v1.FinalizerDetach) {
+		return nil
+	}
+	patch := client.MergeFromWithOptions(base, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Patch(ctx, kan, patch); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("patch finalizer of KubeArmorNode %s: %w", kan.Name, err)
+	}
+	return nil
+}
+
+// restore brings back the object of a managed node that was deleted by hand. It keeps its spec: without a pool the node would
+// lose its label, and so the agent that is to leave the kernel some day. An object that another finalizer holds is waited for.
+func (r *Reconciler) restore(ctx context.Context, s *scope) error {
+	if err := r.takeFinalizer(ctx, s.kan); err != nil || len(s.kan.Finalizers) > 0 {
+		return err
+	}
+	again := &v1.KubeArmorNode{Spec: *s.before.Spec.DeepCopy()}
+	again.Name, again.Annotations = s.name, s.kan.Annotations
+	own(again, s.node)
+	if err := r.Client.Create(ctx, again); err != nil {
+		return fmt.Errorf("restore KubeArmorNode %s: %w", s.name, err)
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	"github.com/kubearmor/kubearmor-operator/controllers/config"
@@ -122,5 +123,8 @@ func (r *Reconciler) agentOn(ctx context.Context, name string) (*corev1.Pod, err
 // own also covers a node that was deleted and came back under its name: it has another UID.
 func own(kan *v1.KubeArmorNode, node *corev1.Node) {
 	metav1.SetMetaDataLabel(&kan.ObjectMeta, v1.LabelManagedBy, v1.ManagedBy)
+	if kan.DeletionTimestamp == nil {
+		controllerutil.AddFinalizer(kan, v1.FinalizerDetach)
+	}
 	kan.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: node.Name, UID: node.UID}}
 }

@@ -44,6 +44,8 @@ const (
 	ConfigMapName = "kubearmor-config"
 	// FinalizerUninstall holds a KubeArmorConfig until every node is clean.
 	FinalizerUninstall = "operator.kubearmor.com/uninstall"
+	// FinalizerDetach holds a KubeArmorNode until its agent left the node's kernel, or nobody is there to ask.
+	FinalizerDetach = "operator.kubearmor.com/detach"
 	// AgentServiceAccount is the name that the ValidatingAdmissionPolicy knows agents by.
 	AgentServiceAccount = "kubearmor-agent"
 	// PinPath is where the agent pins the core's programs, links and maps, on the host.
