@@ -42,7 +42,7 @@ func runCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context(), s) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&s.enforcer, "enforcer", "", "bpf: deny in the kernel's LSM hooks; none: report what would be denied")
+	flags.StringVar(&s.enforcer, "enforcer", "", "bpf: deny in the kernel's LSM hooks; none: report what would be denied, and take away at once an enforcing core that an earlier agent left pinned")
 	flags.StringVar(&s.runtimeEndpoint, "runtime-endpoint", "", "the container runtime's CRI socket, an absolute path on the host; empty: the one that runs this Pod is looked for")
 	flags.StringVar(&s.healthAddr, "health-addr", ":32766", "address of /healthz and /readyz")
 	flags.StringVar(&s.metricsAddr, "metrics-addr", ":32768", "address of /metrics")
@@ -94,6 +94,7 @@ func (s settings) options(logger logr.Logger) (agent.Options, error) {
 	o.Kubernetes.UserAgent = "kubearmor-agent/" + version
 	core := enforcer.Options{HostRoot: s.hostRoot, Logger: logger.WithName("core")}
 	o.Detach = func() error { return enforcer.Detach(core) }
+	o.Pinned = func() bool { return o.Enforcer == operatorv1.EnforcerBPF && enforcer.Pinned(core) }
 	o.Open, err = opener(o.Enforcer, core)
 	o.Containers = s.containers(logger.WithName("containers"))
 	return o, err

@@ -44,6 +44,8 @@ type Containers interface {
 	ByCgroup(id compile.CgroupID) (containers.Container, bool)
 	// Host gives the cgroup of the node and those that hold all Pods.
 	Host() (root compile.Cgroup, podTrees []compile.Cgroup, err error)
+	// IsHost tells the cgroup of the node from others, at once: it is asked for every event of the host.
+	IsHost(id compile.CgroupID) bool
 	Problem() error
 }
 
@@ -59,6 +61,8 @@ type Options struct {
 	// Open loads the core or adopts the pinned one; Detach takes away what another agent left.
 	Open   func(ctx context.Context) (Enforcer, error)
 	Detach func() error
+	// Pinned says whether there is a core that Open would adopt.
+	Pinned func() bool
 	// Alerts are written here, one JSON object a line.
 	Alerts                  io.Writer
 	HealthAddr, MetricsAddr string

@@ -183,6 +183,22 @@ func TestDeadAPIServerAtStartKeepsWhatIsPinned(t *testing.T) {
 	}
 }
 
+func TestDeadAPIServerAtStartLoadsNothingNew(t *testing.T) {
+	n := newNode(t, bpf)
+	n.detach(true)
+	n.road.close()
+	n.run(bpf)
+	time.Sleep(time.Second)
+	n.kernel.set(func() {
+		if n.kernel.opened != 0 {
+			t.Error("a core was loaded on a node that may have been detached")
+		}
+	})
+	n.road.reopen()
+	n.detach(false)
+	n.eventuallyReason(operatorv1.NodeEnforcing, "True Enforcing")
+}
+
 func TestDeadAPIServerLaterKeepsTheSetAndContainersStillGetPolicies(t *testing.T) {
 	n := newNode(t, bpf)
 	first := n.pod("web-1", 11, web)

@@ -81,8 +81,7 @@ func (a *Agent) handle(e enforcer.Event) {
 func (a *Agent) workload(cgroup compile.CgroupID) telemetry.Workload {
 	c, found := a.o.Containers.ByCgroup(cgroup)
 	if !found {
-		root, _, err := a.o.Containers.Host()
-		return telemetry.Workload{Host: err == nil && root.ID == cgroup}
+		return telemetry.Workload{Host: a.o.Containers.IsHost(cgroup)}
 	}
 	w := telemetry.Workload{
 		Namespace: c.Pod.Namespace, Pod: c.Pod.Name, Container: c.Name, ContainerID: c.ID, Image: c.Image,

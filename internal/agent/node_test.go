@@ -138,6 +138,8 @@ func (n *nodeContainers) Host() (compile.Cgroup, []compile.Cgroup, error) {
 	return compile.Cgroup{ID: 1, Path: "/"}, []compile.Cgroup{{ID: 2, Level: 1, Path: "/kubepods"}}, nil
 }
 
+func (n *nodeContainers) IsHost(id compile.CgroupID) bool { return id == 1 }
+
 func (n *nodeContainers) Problem() error { return nil }
 
 func (n *nodeContainers) start(c containers.Container) {
@@ -299,6 +301,7 @@ func (n *node) run(mode operatorv1.Enforcer) {
 			return n.kernel, nil
 		},
 		Detach: n.kernel.Detach,
+		Pinned: func() bool { n.kernel.mu.Lock(); defer n.kernel.mu.Unlock(); return n.kernel.generation > 0 },
 		Pace: Pace{
 			Settle: 5 * time.Millisecond, Unreachable: n.unreachable, Retry: 50 * time.Millisecond,
 			RetryMost: 200 * time.Millisecond, Report: 50 * time.Millisecond, Heartbeat: time.Minute,

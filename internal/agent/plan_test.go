@@ -225,6 +225,24 @@ func TestEnforcingIsClaimedOnceThereIsSomethingInForce(t *testing.T) {
 	}
 }
 
+// unwalkable are containers whose cgroups must not be looked at.
+type unwalkable struct {
+	*nodeContainers
+	t *testing.T
+}
+
+func (u unwalkable) Host() (compile.Cgroup, []compile.Cgroup, error) {
+	u.t.Error("the cgroup hierarchy was walked for an event")
+	return u.nodeContainers.Host()
+}
+
+func TestEventOfTheHostCostsNoLookAtTheCgroups(t *testing.T) {
+	a := &Agent{o: Options{Containers: unwalkable{&nodeContainers{}, t}}}
+	if !a.workload(1).Host || a.workload(5).Host {
+		t.Error("the host is cgroup 1, and no other")
+	}
+}
+
 func TestUpdatesOfAStatusDoNotMatter(t *testing.T) {
 	policy := func(generation int64, pods int32) any {
 		p := &securityv1.KubeArmorPolicy{ObjectMeta: metav1.ObjectMeta{UID: "u", Generation: generation}}

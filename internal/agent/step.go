@@ -55,8 +55,9 @@ func (a *Agent) step(ctx context.Context) error {
 		// The operator makes the object before it sends an agent; without it, the node is being given up.
 		a.update(func(s *state) { s.waiting = "the KubeArmorNode " + a.o.Node + " does not exist" })
 		return errWaiting
-	case !known && a.core == nil && time.Since(a.started) < a.o.Pace.Unreachable:
-		// Whether the operator wants the node detached must be known before anything is loaded.
+	case !known && a.core == nil && (time.Since(a.started) < a.o.Pace.Unreachable || !a.o.Pinned()):
+		// Whether the operator wants the node detached must be known before anything is loaded. What is pinned may be
+		// adopted meanwhile; a node without pins may be one that was detached.
 		a.update(func(s *state) { s.waiting = "waiting for the API server" })
 		return errWaiting
 	}

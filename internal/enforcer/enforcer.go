@@ -44,6 +44,12 @@ func (o Options) BPFFS() string { return filepath.Join(o.HostRoot, filepath.Dir(
 // Detach takes everything of the product off the node, whoever put it there.
 func Detach(o Options) error { return sensor.DetachAll(o.BPFFS()) }
 
+// Pinned says whether an agent left an attached core on the node; links are pinned last (internal/sensor).
+func Pinned(o Options) bool {
+	links, _ := filepath.Glob(filepath.Join(o.HostRoot, operatorv1.PinPath, "*", "links", "*"))
+	return len(links) > 0
+}
+
 // Lost counts the events that the kernel could not hand over or that could not be read, out of all that Stats counts:
 // the others are operations that could not be judged by their path.
 func Lost(s Stats) uint64 {

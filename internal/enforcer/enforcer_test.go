@@ -3,11 +3,14 @@
 package enforcer
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 )
@@ -37,6 +40,28 @@ func FuzzTheCoreTakesWhatIsCompiled(f *testing.F) {
 			t.Errorf("the core refuses what was compiled of %q: %s", path, problem)
 		}
 	})
+}
+
+func TestPinnedIsACoreThatWasAttached(t *testing.T) {
+	o := Options{HostRoot: t.TempDir()}
+	if Pinned(o) {
+		t.Error("a node without any folder of ours")
+	}
+	for place, want := range map[string]bool{"maps/rules": false, "links/file_open": true} {
+		file := filepath.Join(o.HostRoot, operatorv1.PinPath, "0123456789ab", place)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if Pinned(o) != want {
+			t.Errorf("with %s Pinned is not %v", place, want)
+		}
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestRefusedRuleIsNamed(t *testing.T) {

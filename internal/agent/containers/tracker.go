@@ -147,6 +147,9 @@ func (t *Tracker) Host() (compile.Cgroup, []compile.Cgroup, error) {
 	return root, trees, err
 }
 
+// IsHost needs no file system: OpenHierarchy has seen that the top is the kernel's own.
+func (t *Tracker) IsHost(id compile.CgroupID) bool { return id == kernelRoot }
+
 // Problem is why the containers are not known in full: the runtime does not answer, or a cgroup was not found.
 func (t *Tracker) Problem() error {
 	t.mu.RLock()

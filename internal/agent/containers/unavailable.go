@@ -25,5 +25,8 @@ func (u Unavailable) Host() (compile.Cgroup, []compile.Cgroup, error) {
 	return compile.Cgroup{}, nil, u.Err
 }
 
+// IsHost is not known.
+func (u Unavailable) IsHost(compile.CgroupID) bool { return false }
+
 // Problem is why.
 func (u Unavailable) Problem() error { return u.Err }
