@@ -55,12 +55,24 @@ func TestFleet(t *testing.T) {
 	}
 }
 
+// interruptible ends with the run or with Ctrl-C, which would else end the process before the fleet is removed.
+func interruptible(t *testing.T) context.Context {
+	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+	t.Cleanup(stop)
+	context.AfterFunc(ctx, func() {
+		if t.Context().Err() == nil {
+			t.Log("interrupted: removing the fleet")
+		}
+	})
+	return ctx
+}
+
 func start(t *testing.T) *suite {
 	if testing.Short() {
 		t.Skip("-short: a fleet of virtual machines takes minutes")
 	}
 	if os.Geteuid() != 0 {
-		t.Skip("not root: a fleet needs a network namespace and virtual machines")
+		t.Fatal("a fleet needs root for its network namespace and virtual machines; run as root, or with -short to leave it out")
 	}
 	root, err := filepath.Abs("../..")
 	if err != nil {

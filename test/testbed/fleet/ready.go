@@ -32,12 +32,12 @@ func (f *Fleet) waitReady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	limit, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
 	missing := f.names()
 	return f.log.Step("nodes Ready", func() error {
 		for {
-			if nodes, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{}); err == nil {
+			if nodes, err := client.CoreV1().Nodes().List(limit, metav1.ListOptions{}); err == nil {
 				missing = f.strike(missing, nodes.Items)
 			}
 			if len(missing) == 0 {
@@ -45,6 +45,8 @@ func (f *Fleet) waitReady(ctx context.Context) error {
 			}
 			select {
 			case <-ctx.Done():
+				return fmt.Errorf("wait for nodes: %w", ctx.Err())
+			case <-limit.Done():
 				return fmt.Errorf("not Ready within %s: %s", readyLimit, strings.Join(missing, ", "))
 			case <-time.After(500 * time.Millisecond):
 			}
