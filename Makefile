@@ -27,7 +27,7 @@ demo: deps build kube ## Bring up the embedded fleet and show a denied attack on
 
 .PHONY: demo-down
 demo-down: bin/testbed ## Remove a fleet that KEEP=1 or an interrupted run left behind
-	bin/testbed down
+	bin/testbed down && bin/testbed down --name e2e
 
 .PHONY: test
 test: deps verify lint test-unit test-vm test-e2e ## Run every check and every test: static, unit, envtest, VMs, end to end

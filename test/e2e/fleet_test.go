@@ -6,8 +6,11 @@ package e2e
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +22,9 @@ import (
 
 // runningFleet names the kubeconfig of a fleet that `make demo KEEP=1` left up, to test on that one instead of a new one.
 const runningFleet = "E2E_KUBECONFIG"
+
+// fleetName of the fleet that the tests bring up; `make demo-down` knows it too.
+const fleetName = "e2e"
 
 // suite is the fleet that the subtests share, in their order.
 type suite struct {
@@ -55,16 +61,34 @@ func TestFleet(t *testing.T) {
 	}
 }
 
-// interruptible ends with the run or with Ctrl-C, which would else end the process before the fleet is removed.
-func interruptible(t *testing.T) context.Context {
-	ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
-	t.Cleanup(stop)
-	context.AfterFunc(ctx, func() {
-		if t.Context().Err() == nil {
-			t.Log("interrupted: removing the fleet")
+// TestMain removes the fleet on Ctrl-C as well, which ends the process before any cleanup of a test.
+func TestMain(m *testing.M) {
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		fmt.Fprintln(os.Stderr, "interrupted: removing the fleet")
+		if err := removeFleet(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
 		}
-	})
-	return ctx
+		os.Exit(130)
+	}()
+	os.Exit(m.Run())
+}
+
+func removeFleet() error {
+	if os.Getenv(runningFleet) != "" {
+		return nil
+	}
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		return err
+	}
+	f, err := fleet.New(progress.New(os.Stderr), fleet.Options{Root: root, Name: fleetName})
+	if err != nil {
+		return err
+	}
+	return f.Down(context.Background())
 }
 
 func start(t *testing.T) *suite {
@@ -80,7 +104,7 @@ func start(t *testing.T) *suite {
 	}
 	log := progress.New(os.Stderr)
 	kubeconfig := os.Getenv(runningFleet)
-	options := fleet.Options{Root: root, Name: "e2e", Version: cmp.Or(os.Getenv("VERSION"), "v0.1.0"), Nodes: fleet.Pair()}
+	options := fleet.Options{Root: root, Name: fleetName, Version: cmp.Or(os.Getenv("VERSION"), "v0.1.0"), Nodes: fleet.Pair()}
 	if kubeconfig != "" {
 		options.Name, options.Nodes = runningNodes(kubeconfig)
 	}

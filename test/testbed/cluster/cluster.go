@@ -29,7 +29,7 @@ type Cluster struct {
 
 // New describes the cluster of a fleet; nothing is started.
 func New(dir, binaries, fleet string) *Cluster {
-	return &Cluster{Dir: dir, Binaries: binaries, Network: newNetwork(fleet)}
+	return &Cluster{Dir: dir, Binaries: binaries, Network: newNetwork(fleet, dir)}
 }
 
 // AdminKubeconfig is the file that a person on the host points KUBECONFIG at.

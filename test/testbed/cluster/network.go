@@ -5,6 +5,8 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"os"
@@ -48,9 +50,12 @@ func NodeMAC(index int) string { return fmt.Sprintf("52:54:00:99:00:%02x", 10+in
 // Tap is the name of the node's end of the bridge.
 func Tap(index int) string { return "tap" + strconv.Itoa(index) }
 
-// newNetwork names the network of a fleet.
-func newNetwork(fleet string) *Network {
-	return &Network{Namespace: "kubearmor-" + fleet, HostLink: "ka-" + fleet}
+// newNetwork names the network of a fleet. Names of networks belong to the whole machine, and a fleet to one checkout: the
+// hash of its folder keeps two checkouts from taking each other's fleets down.
+func newNetwork(fleet, dir string) *Network {
+	sum := sha256.Sum256([]byte(dir))
+	checkout := hex.EncodeToString(sum[:4])
+	return &Network{Namespace: "kubearmor-" + fleet + "-" + checkout, HostLink: "ka-" + checkout}
 }
 
 // create makes the namespace and what is in it, for so many nodes.

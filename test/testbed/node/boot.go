@@ -14,6 +14,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/test/testbed/cache"
 	"github.com/kubearmor/kubearmor-operator/test/testbed/cluster"
 	"github.com/kubearmor/kubearmor-operator/test/testbed/rootfs"
+	"github.com/kubearmor/kubearmor-operator/test/testbed/vm"
 )
 
 // modules that a node needs from its first moment, beside those of every machine of the testbed. Any other is loaded on demand.
@@ -58,33 +59,35 @@ func (n *Node) Boot(ctx context.Context, store *cache.Cache, c *cluster.Cluster,
 	if err := concatenate(filepath.Join(n.Dir, "initrd"), base, identity); err != nil {
 		return fmt.Errorf("make the initramfs of node %s: %w", n.Name, err)
 	}
-	name, args := n.emulator(m)
+	kvm, err := vm.Accelerated(ctx, store, m.Payload.Kernel)
+	if err != nil {
+		return err
+	}
+	name, args := n.emulator(m, kvm)
 	return c.Spawn("qemu-"+n.Name, name, args)
 }
 
 // emulator is the command that is the machine. Unlike the machine of a single command it may reboot, has a second disk, and
 // outlives the process that starts it.
-func (n *Node) emulator(m Machine) (string, []string) {
-	name, board, console, cpu := "qemu-system-x86_64", "pc", "ttyS0", "max"
+func (n *Node) emulator(m Machine, kvm bool) (string, []string) {
+	name, console := "qemu-system-x86_64", "ttyS0"
 	if n.Arch == "arm64" {
-		// QEMU's own pointer authentication is many times faster than the architecture's in emulation.
-		name, board, console, cpu = "qemu-system-aarch64", "virt", "ttyAMA0", "max,pauth-impdef=on"
+		name, console = "qemu-system-aarch64", "ttyAMA0"
 	}
-	cmdline := []string{"console=" + console, "quiet", "panic=5", "lsm=" + n.LSM, "root=/dev/vda", "init=/node/init", "testbed.hostname=" + n.Name}
-	return name, []string{
+	cmdline := []string{"console=" + console, "no_timer_check", "quiet", "panic=5", "lsm=" + n.LSM, "root=/dev/vda", "init=/node/init", "testbed.hostname=" + n.Name}
+	return name, append(vm.Platform(n.Arch, kvm),
 		"-nodefaults", "-no-user-config", "-display", "none",
-		"-machine", board, "-cpu", cpu, "-accel", "tcg,thread=multi",
 		"-smp", strconv.Itoa(n.CPUs), "-m", strconv.Itoa(n.MemoryMiB),
 		"-kernel", m.Payload.Kernel.Image, "-initrd", filepath.Join(n.Dir, "initrd"), "-append", strings.Join(cmdline, " "),
-		"-serial", "file:" + n.Console(),
-		"-drive", "if=none,id=root,format=raw,snapshot=on,cache=unsafe,file=" + m.Root, "-device", "virtio-blk-pci,drive=root",
-		"-drive", "if=none,id=payload,format=raw,snapshot=on,cache=unsafe,file=" + m.Disk, "-device", "virtio-blk-pci,drive=payload",
-		"-netdev", "tap,id=net,script=no,downscript=no,ifname=" + cluster.Tap(n.Index),
-		"-device", "virtio-net-pci,netdev=net,romfile=,mac=" + cluster.NodeMAC(n.Index),
+		"-serial", "file:"+n.Console(),
+		"-drive", "if=none,id=root,format=raw,snapshot=on,cache=unsafe,file="+m.Root, "-device", "virtio-blk-pci,drive=root",
+		"-drive", "if=none,id=payload,format=raw,snapshot=on,cache=unsafe,file="+m.Disk, "-device", "virtio-blk-pci,drive=payload",
+		"-netdev", "tap,id=net,script=no,downscript=no,ifname="+cluster.Tap(n.Index),
+		"-device", "virtio-net-pci,netdev=net,romfile=,mac="+cluster.NodeMAC(n.Index),
 		"-device", "virtio-rng-pci",
 		"-device", "virtio-serial-pci",
-		"-chardev", "socket,id=shell,server=on,wait=off,path=" + n.shellSocket(), "-device", "virtserialport,chardev=shell,name=testbed.shell",
-	}
+		"-chardev", "socket,id=shell,server=on,wait=off,path="+n.shellSocket(), "-device", "virtserialport,chardev=shell,name=testbed.shell",
+	)
 }
 
 func concatenate(into string, parts ...string) error {

@@ -80,7 +80,7 @@ func (m Machine) arguments(ports []string) []string {
 		"-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
 		"-device", "virtio-rng-pci",
 	}
-	args = append(args, m.platform()...)
+	args = append(args, Platform(m.Kernel.Arch, m.KVM)...)
 	args = append(args, portArguments(ports)...)
 	for i, disk := range m.Disks {
 		args = append(args, "-drive", fmt.Sprintf("if=none,id=disk%d,format=raw,snapshot=on,file=%s", i, escape(disk)),
@@ -96,13 +96,14 @@ func (m Machine) memory() int {
 	return m.MemoryMiB
 }
 
-func (m Machine) platform() []string {
+// Platform is what QEMU emulates: the board, the processor, and whether the host's own runs it.
+func Platform(arch string, kvm bool) []string {
 	board, cpu := "pc", "max"
-	if m.Kernel.Arch == "arm64" {
+	if arch == "arm64" {
 		// QEMU's own pointer authentication is many times faster than the architecture's in emulation.
 		board, cpu = "virt", "max,pauth-impdef=on"
 	}
-	if m.KVM {
+	if kvm {
 		return []string{"-machine", board, "-cpu", "host", "-accel", "kvm"}
 	}
 	return []string{"-machine", board, "-cpu", cpu, "-accel", "tcg,thread=multi"}
