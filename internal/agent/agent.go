@@ -150,10 +150,20 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { a.o.Containers.Run(ctx, func() { poke(a.changed) }); return nil })
 	group.Go(func() error { return serve(ctx, a.o.HealthAddr, a.healthHandler()) })
 	group.Go(func() error { return serve(ctx, a.o.MetricsAddr, a.metrics.handler()) })
-	group.Go(func() error { return a.alerts.Run(ctx, a.o.Alerts) })
+	// Alerts are written until the reader of events, which stepping stops at its end, has stopped.
+	alerting, stopAlerting := context.WithCancel(context.WithoutCancel(ctx))
+	group.Go(func() error { return a.writeAlerts(alerting) })
 	group.Go(func() error { a.keepReporting(ctx); return nil })
-	group.Go(func() error { a.keepStepping(ctx); return nil })
+	group.Go(func() error { defer stopAlerting(); a.keepStepping(ctx); return nil })
 	return group.Wait()
+}
+
+func (a *Agent) writeAlerts(ctx context.Context) error {
+	err := a.alerts.Run(ctx, a.o.Alerts)
+	if lost := a.alerts.Dropped(); lost > 0 {
+		a.o.Log.Info("alerts were lost: nobody read them in time", "alerts", lost)
+	}
+	return err
 }
 
 func poke(c chan struct{}) {

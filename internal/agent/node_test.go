@@ -38,8 +38,10 @@ type recordingEnforcer struct {
 	applyErr error
 	// refusedPath is one that it takes no set with.
 	refusedPath string
-	events      chan enforcer.Event
-	generation  uint64
+	// lateRead is how long the reader needs to end; it hands over an event that waits then.
+	lateRead   time.Duration
+	events     chan enforcer.Event
+	generation uint64
 }
 
 func (r *recordingEnforcer) Apply(_ context.Context, set compile.Set) error {
@@ -63,6 +65,12 @@ func (r *recordingEnforcer) Run(ctx context.Context, handle func(enforcer.Event)
 	for {
 		select {
 		case <-ctx.Done():
+			time.Sleep(r.lateRead)
+			select {
+			case e := <-r.events:
+				handle(e)
+			default:
+			}
 			return nil
 		case e := <-r.events:
 			handle(e)

@@ -125,3 +125,20 @@ func TestFirstSetThatIsRefusedLeavesNothingInForce(t *testing.T) {
 	n.eventuallyReason(operatorv1.NodeEnforcing, "False TableFull")
 	n.eventuallyPolicies("web Refused TableFull")
 }
+
+func TestEventsThatAreReadAtTheEndAreWritten(t *testing.T) {
+	n := newNode(t, bpf)
+	n.kernel.events, n.kernel.lateRead = make(chan enforcer.Event, 1), 200*time.Millisecond
+	n.pod("web-1", 11, web)
+	n.policy("web", web, "/bin/sh")
+	n.run(bpf)
+	n.eventuallyBlocked(11, "/bin/sh")
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		n.kernel.events <- enforcer.Event{Operation: enforcer.OperationExec, Denied: true, Cgroup: 11}
+	}()
+	n.stop()
+	if !strings.Contains(n.alerts.String(), "web-1") {
+		t.Errorf("the last denial was not written: %q", n.alerts.String())
+	}
+}

@@ -8,21 +8,32 @@ import (
 	"encoding/json"
 	"io"
 	"sync/atomic"
+	"time"
 )
 
-// Queue stands between the reader of the kernel's events, which must never wait, and a writer, which may.
+// Queue stands between the reader of the kernel's events, which must never wait, and a writer, which may. Denials have a
+// place of their own and go first: a flood of audits drops none of them.
 type Queue struct {
-	alerts  chan Alert
-	dropped atomic.Uint64
+	denials, audits chan Alert
+	dropped         atomic.Uint64
 }
 
-// NewQueue holds up to size alerts.
-func NewQueue(size int) *Queue { return &Queue{alerts: make(chan Alert, size)} }
+// drainTime bounds what is written at the end: the kubelet does not wait for a reader of the log that hangs.
+const drainTime = 5 * time.Second
+
+// NewQueue holds up to size denials, and as many other alerts.
+func NewQueue(size int) *Queue {
+	return &Queue{denials: make(chan Alert, size), audits: make(chan Alert, size)}
+}
 
 // Offer takes an alert, or counts it as dropped when the queue is full.
 func (q *Queue) Offer(a Alert) {
+	place := q.audits
+	if a.Result == resultDenied {
+		place = q.denials
+	}
 	select {
-	case q.alerts <- a:
+	case place <- a:
 	default:
 		q.dropped.Add(1)
 	}
@@ -31,20 +42,46 @@ func (q *Queue) Offer(a Alert) {
 // Dropped counts the alerts that nobody got.
 func (q *Queue) Dropped() uint64 { return q.dropped.Load() }
 
-// Run writes the alerts to w, one JSON object a line, until ctx ends; then what is left in the queue. What cannot be
-// written is counted as dropped: a reader that went away is no reason to end an agent.
+func (q *Queue) waiting() int { return len(q.denials) + len(q.audits) }
+
+// Run writes the alerts to w, one JSON object a line, until ctx ends; then, for a short time, what is left in the queue.
+// Nothing may be offered any more by then. What cannot be written is counted as dropped: a reader that went away is no
+// reason to end an agent.
 func (q *Queue) Run(ctx context.Context, w io.Writer) error {
 	out := &output{w: w, queue: q}
 	for {
-		select {
-		case <-ctx.Done():
-			for len(q.alerts) > 0 {
-				out.add(<-q.alerts)
-			}
-			return nil
-		case a := <-q.alerts:
-			out.add(a)
+		a, found := q.next(ctx)
+		if !found {
+			break
 		}
+		out.add(a)
+	}
+	for end := time.Now().Add(drainTime); q.waiting() > 0 && time.Now().Before(end); {
+		a, _ := q.next(context.WithoutCancel(ctx))
+		out.add(a)
+	}
+	q.dropped.Add(uint64(q.waiting()))
+	out.flush()
+	return nil
+}
+
+// next waits for an alert, and takes an audit only when no denial waits.
+func (q *Queue) next(ctx context.Context) (Alert, bool) {
+	if ctx.Err() != nil {
+		return Alert{}, false
+	}
+	select {
+	case a := <-q.denials:
+		return a, true
+	default:
+	}
+	select {
+	case <-ctx.Done():
+		return Alert{}, false
+	case a := <-q.denials:
+		return a, true
+	case a := <-q.audits:
+		return a, true
 	}
 }
 
@@ -68,9 +105,13 @@ func (o *output) add(a Alert) {
 		return
 	}
 	o.lines++
-	if len(o.queue.alerts) > 0 && o.block.Len() < blockSize {
+	if o.queue.waiting() > 0 && o.block.Len() < blockSize {
 		return
 	}
+	o.flush()
+}
+
+func (o *output) flush() {
 	if _, err := o.w.Write(o.block.Bytes()); err != nil {
 		o.queue.dropped.Add(o.lines)
 	}

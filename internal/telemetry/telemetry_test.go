@@ -167,3 +167,23 @@ func TestQueueCountsWhatCannotBeWritten(t *testing.T) {
 		t.Errorf("a reader that went away ended the agent: %v", err)
 	}
 }
+
+func TestFloodOfAuditsDropsNoDenial(t *testing.T) {
+	q := NewQueue(2)
+	for range 5 {
+		q.Offer(Alert{Result: resultPassed})
+	}
+	q.Offer(Alert{Result: resultDenied})
+	if q.Dropped() != 3 {
+		t.Errorf("dropped = %d, want 3 audits", q.Dropped())
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out bytes.Buffer
+	if err := q.Run(ctx, &out); err != nil {
+		t.Fatal(err)
+	}
+	if first, _, _ := strings.Cut(out.String(), "\n"); !strings.Contains(first, resultDenied) || strings.Count(out.String(), "\n") != 3 {
+		t.Errorf("written, the denial first?\n%s", out.String())
+	}
+}
