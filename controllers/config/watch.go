@@ -63,7 +63,7 @@ func isOwned(o client.Object) bool {
 func nodeChanged(e event.UpdateEvent) bool {
 	was, okWas := e.ObjectOld.(*corev1.Node)
 	is, okIs := e.ObjectNew.(*corev1.Node)
-	return !okWas || !okIs || was.Status.NodeInfo != is.Status.NodeInfo || !equality.Semantic.DeepEqual(was.Labels, is.Labels)
+	return !okWas || !okIs || !equality.Semantic.DeepEqual(was.Status.NodeInfo, is.Status.NodeInfo) || !equality.Semantic.DeepEqual(was.Labels, is.Labels)
 }
 
 // kanChanged leaves out the agent's heartbeats and counters: the fleet's status does not depend on them.

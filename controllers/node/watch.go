@@ -49,7 +49,7 @@ func nodeChanged(e event.UpdateEvent) bool {
 	}
 	return config.IsReady(was) != config.IsReady(is) ||
 		was.UID != is.UID ||
-		was.Status.NodeInfo != is.Status.NodeInfo ||
+		!equality.Semantic.DeepEqual(was.Status.NodeInfo, is.Status.NodeInfo) ||
 		!equality.Semantic.DeepEqual(was.Labels, is.Labels) ||
 		(was.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil)
 }
