@@ -81,6 +81,8 @@ type Pace struct {
 	Retry, RetryMost time.Duration
 	// Report is the least time between two writes of the status, Heartbeat the most.
 	Report, Heartbeat time.Duration
+	// ReportMost is what the wait after a failed write doubles up to, from Report.
+	ReportMost time.Duration
 }
 
 // DefaultPace for a real node.
@@ -88,7 +90,7 @@ func DefaultPace() Pace {
 	return Pace{
 		Settle: 20 * time.Millisecond, Unreachable: 10 * time.Second,
 		Retry: time.Second, RetryMost: 30 * time.Second,
-		Report: 2 * time.Second, Heartbeat: time.Minute,
+		Report: 2 * time.Second, Heartbeat: time.Minute, ReportMost: 2 * time.Minute,
 	}
 }
 

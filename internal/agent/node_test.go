@@ -227,7 +227,9 @@ type node struct {
 	alerts     *lines
 	// unreachable is Pace.Unreachable.
 	unreachable time.Duration
-	stop        func()
+	// reportMost is Pace.ReportMost.
+	reportMost time.Duration
+	stop       func()
 }
 
 type lines struct {
@@ -268,7 +270,7 @@ func bareNode(t *testing.T) *node {
 	n := &node{
 		t: t, name: name, road: newRoad(t, strings.Trim(strings.TrimPrefix(apiServer.Host, "https:"), "/")),
 		kernel:     &recordingEnforcer{events: make(chan enforcer.Event)},
-		containers: &nodeContainers{}, alerts: &lines{}, unreachable: 300 * time.Millisecond,
+		containers: &nodeContainers{}, alerts: &lines{}, unreachable: 300 * time.Millisecond, reportMost: 400 * time.Millisecond,
 	}
 	n.config = rest.CopyConfig(apiServer)
 	n.config.Host = "https://" + n.road.address
@@ -312,7 +314,7 @@ func (n *node) run(mode operatorv1.Enforcer) {
 		Pinned: func() bool { n.kernel.mu.Lock(); defer n.kernel.mu.Unlock(); return n.kernel.generation > 0 },
 		Pace: Pace{
 			Settle: 5 * time.Millisecond, Unreachable: n.unreachable, Retry: 50 * time.Millisecond,
-			RetryMost: 200 * time.Millisecond, Report: 50 * time.Millisecond, Heartbeat: time.Minute,
+			RetryMost: 200 * time.Millisecond, Report: 50 * time.Millisecond, Heartbeat: time.Minute, ReportMost: n.reportMost,
 		},
 	})
 	if err != nil {

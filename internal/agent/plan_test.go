@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -240,6 +241,17 @@ func TestEventOfTheHostCostsNoLookAtTheCgroups(t *testing.T) {
 	a := &Agent{o: Options{Containers: unwalkable{&nodeContainers{}, t}}}
 	if !a.workload(1).Host || a.workload(5).Host {
 		t.Error("the host is cgroup 1, and no other")
+	}
+}
+
+func TestWaitsAreSpread(t *testing.T) {
+	least, most := time.Hour, time.Duration(0)
+	for range 1000 {
+		d := around(10*time.Second, retryJitter)
+		least, most = min(least, d), max(most, d)
+	}
+	if least < 5*time.Second || least > 6*time.Second || most > 15*time.Second || most < 14*time.Second {
+		t.Errorf("waits from %s to %s, want about 5s to 15s", least, most)
 	}
 }
 

@@ -4,7 +4,10 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -142,3 +145,33 @@ func TestEventsThatAreReadAtTheEndAreWritten(t *testing.T) {
 		t.Errorf("the last denial was not written: %q", n.alerts.String())
 	}
 }
+
+func TestFailedWritesOfTheStatusBackOff(t *testing.T) {
+	n := newNode(t, bpf)
+	n.reportMost = time.Minute
+	var mu sync.Mutex
+	writes := 0
+	n.config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method == http.MethodPatch {
+				mu.Lock()
+				defer mu.Unlock()
+				writes++
+				return nil, errors.New("the API server is overloaded")
+			}
+			return next.RoundTrip(r)
+		})
+	})
+	n.run(bpf)
+	count := func() int { mu.Lock(); defer mu.Unlock(); return writes }
+	eventually(t, "a write", func() bool { return count() > 0 }, func() any { return count() })
+	time.Sleep(2 * time.Second)
+	// 50 ms doubled: 0, 50, 150, 350, 750, 1550 ms; at half of that, one more.
+	if got := count(); got < 3 || got > 8 {
+		t.Errorf("%d writes in two seconds", got)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -5,6 +5,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -25,20 +26,28 @@ const writeTimeout = 10 * time.Second
 
 // keepReporting writes the status whenever it differs from what the object says, at most once in Pace.Report, and the
 // heartbeat without a difference. The object is looked at, not memory: others may have written it meanwhile.
+// All times are jittered: the agents of a fleet must not call in step, least of all at an API server that comes back.
 func (a *Agent) keepReporting(ctx context.Context) {
-	heartbeat := time.NewTicker(a.o.Pace.Heartbeat)
+	every := around(a.o.Pace.Heartbeat, heartbeatJitter)
+	heartbeat := time.NewTicker(every)
 	defer heartbeat.Stop()
 	var at time.Time
+	retry := a.o.Pace.Report
 	for {
-		due := time.Since(at) >= a.o.Pace.Heartbeat
+		due := time.Since(at) >= every
 		if status, differs := a.status(ctx); status != nil && (due || differs) {
+			wait := a.o.Pace.Report
 			if err := a.write(ctx, *status); err == nil {
-				at = time.Now()
+				at, retry = time.Now(), a.o.Pace.Report
+				every = around(a.o.Pace.Heartbeat, heartbeatJitter)
+				heartbeat.Reset(every)
 			} else if ctx.Err() == nil {
-				a.o.Log.Error(err, "status not written; trying again")
+				wait = around(retry, retryJitter)
+				retry = min(2*retry, a.o.Pace.ReportMost)
+				a.o.Log.Error(err, "status not written", "again", wait.String())
 				poke(a.report)
 			}
-			pause(ctx, a.o.Pace.Report)
+			pause(ctx, wait)
 		}
 		select {
 		case <-ctx.Done():
@@ -47,6 +56,17 @@ func (a *Agent) keepReporting(ctx context.Context) {
 		case <-heartbeat.C:
 		}
 	}
+}
+
+// How far waits differ from what they are on average.
+const (
+	heartbeatJitter = 0.1
+	retryJitter     = 0.5
+)
+
+// around is d, up to a part of it shorter or longer.
+func around(d time.Duration, part float64) time.Duration {
+	return time.Duration(float64(d) * (1 + part*(2*rand.Float64()-1)))
 }
 
 // status is what the object shall say, nil without one, and whether it says something else.
