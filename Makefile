@@ -52,7 +52,7 @@ test-vm: build ## Run the core's tests on real kernels in VMs (VM_KERNELS='5.10/
 	$(GOTESTSUM) --format standard-verbose -- -count=1 -timeout 60m $(TESTFLAGS) ./test/vm/...
 
 .PHONY: test-e2e
-test-e2e: build kube ## Run the end-to-end suite on a fleet of VMs
+test-e2e: build ## Run the end-to-end suite on a fleet of VMs
 	$(GOTESTSUM) --format standard-verbose -- -count=1 -timeout 60m $(TESTFLAGS) ./test/e2e/...
 
 .PHONY: vm vm-build
