@@ -79,17 +79,13 @@ func nodeOfPod(o client.Object) []string {
 // CheckAccess asks the API server for what the operator cannot work without, so that a missing CRD or role is an error at
 // the start that names it, instead of a cache that never fills.
 func CheckAccess(ctx context.Context, r client.Reader, namespace string) error {
-	checks := []struct {
-		list   client.ObjectList
-		remedy string
-	}{
-		{&opv1.KubeArmorConfigList{}, "install the CRDs (kubectl apply -k config/crd) and the operator's role"},
-		{&opv1.KubeArmorNodeList{}, "install the CRDs (kubectl apply -k config/crd) and the operator's role"},
-		{&secv1.KubeArmorPolicyList{}, "install the CRDs (kubectl apply -k config/crd) and the operator's role"},
+	lists := []client.ObjectList{
+		&opv1.KubeArmorConfigList{}, &opv1.KubeArmorNodeList{},
+		&secv1.KubeArmorPolicyList{}, &secv1.KubeArmorClusterPolicyList{}, &secv1.KubeArmorHostPolicyList{},
 	}
-	for _, c := range checks {
-		if err := r.List(ctx, c.list, client.Limit(1)); err != nil {
-			return fmt.Errorf("list %T: %w; %s", c.list, err, c.remedy)
+	for _, list := range lists {
+		if err := r.List(ctx, list, client.Limit(1)); err != nil {
+			return fmt.Errorf("list %T: %w; install the CRDs (kubectl apply -k config/crd) and the operator's role", list, err)
 		}
 	}
 	err := r.List(ctx, &appsv1.DaemonSetList{}, client.InNamespace(namespace), client.Limit(1))

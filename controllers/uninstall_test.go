@@ -33,6 +33,8 @@ func owned() []client.Object {
 	}
 }
 
+const nodesGauge = "kubearmor_operator_nodes"
+
 func asksToDetach(kan *v1.KubeArmorNode) error {
 	if !kan.Spec.Detach {
 		return fmt.Errorf("detach is false")
@@ -60,6 +62,13 @@ func TestUninstallIsInOrderAndLeavesNothing(t *testing.T) {
 	neighbour.Labels = map[string]string{v1.LabelManagedBy: v1.ManagedBy}
 	must(t, cluster.Create(t.Context(), neighbour))
 	t.Cleanup(func() { _ = cluster.Delete(background(), neighbour) })
+
+	eventually(t, "the node is measured", func() error {
+		if got := gauges(t, nodesGauge); got != 1 {
+			return fmt.Errorf("%d series", got)
+		}
+		return nil
+	})
 
 	started := time.Now()
 	must(t, cluster.Delete(t.Context(), c.DeepCopy()))
@@ -97,6 +106,9 @@ func TestUninstallIsInOrderAndLeavesNothing(t *testing.T) {
 
 	k.endsAgent(agent)
 	eventually(t, "the KubeArmorConfig goes", func() error { return isGone(t.Context(), c.DeepCopy()) })
+	if got := gauges(t, nodesGauge); got != 0 {
+		t.Errorf("%s still has %d series", nodesGauge, got)
+	}
 	if took := time.Since(started); took > 20*time.Second {
 		t.Errorf("it took %s", took)
 	}

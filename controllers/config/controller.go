@@ -41,6 +41,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	// Before anything that may end the run: gauges must not stay at what was once.
+	r.metrics.observe(s.kans)
 	if s.inForce == nil {
 		return r.sweep(ctx, s)
 	}
@@ -70,7 +72,7 @@ func (r *Reconciler) phasesOf(s *scope) []phase {
 	case s.config.DeletionTimestamp != nil:
 		return []phase{r.clearNodes, r.clearAgents, r.clearRest, r.letGo}
 	default:
-		return []phase{r.hold, r.plan, r.deploy, r.observe}
+		return []phase{r.hold, r.plan, r.deploy}
 	}
 }
 

@@ -3,7 +3,6 @@
 package config
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -19,12 +18,6 @@ const (
 	phaseDeleting = "Deleting"
 	phaseError    = "Error"
 )
-
-// observe publishes the counts of nodes.
-func (r *Reconciler) observe(_ context.Context, s *scope) error {
-	r.metrics.observe(s.kans)
-	return nil
-}
 
 // conclude draws the whole status from the scope and from how the phases ended.
 func (r *Reconciler) conclude(s *scope, err error) {
