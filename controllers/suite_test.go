@@ -14,6 +14,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
@@ -106,6 +107,9 @@ func prepare(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := countQuota(ctx); err != nil {
+		return err
+	}
 	operator := rest.CopyConfig(restConfig)
 	operator.Impersonate = rest.ImpersonationConfig{
 		UserName: "system:serviceaccount:" + namespace + ":kubearmor-operator",
@@ -131,6 +135,23 @@ func prepare(ctx context.Context) error {
 			panic(err)
 		}
 	}()
+	return nil
+}
+
+// countQuota plays the controller of quotas: without its counts the API server admits no Pod that a quota covers.
+func countQuota(ctx context.Context) error {
+	list := &corev1.ResourceQuotaList{}
+	if err := cluster.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		return err
+	}
+	for i := range list.Items {
+		q := &list.Items[i]
+		q.Status.Hard = q.Spec.Hard
+		q.Status.Used = corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}
+		if err := cluster.Status().Update(ctx, q); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
