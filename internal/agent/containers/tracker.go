@@ -6,6 +6,7 @@ package containers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -23,6 +24,10 @@ const (
 	settle = 2 * time.Millisecond
 	// remember is how long a container that ended can be looked up: its last events are still on their way.
 	remember = time.Minute
+	// patience is how long a call about one container may take: others wait behind it.
+	patience = 3 * time.Second
+	// backoff after a container's second failure, doubled up to backoffMost; the second try comes at once.
+	backoff, backoffMost = time.Second, 30 * time.Second
 )
 
 // PodRef names the Pod of a container.
@@ -67,6 +72,16 @@ type Tracker struct {
 	live     map[string]Container
 	byCgroup map[compile.CgroupID]known
 	missing  map[string]error
+	// failures of containers that are not known yet; of the goroutine of sync alone.
+	failures map[string]failure
+}
+
+// failure to find out about a container.
+type failure struct {
+	times int
+	err   error
+	// again is when it is tried the next time.
+	again time.Time
 }
 
 type known struct {
@@ -90,7 +105,7 @@ func (t *Tracker) Run(ctx context.Context, changed func()) {
 	tick := time.NewTicker(resync)
 	defer tick.Stop()
 	for {
-		if t.sync(ctx) {
+		if t.sync(ctx, changed) {
 			changed()
 		}
 		select {
@@ -163,24 +178,70 @@ func (t *Tracker) Problem() error {
 	return nil
 }
 
-// sync compares what is known with what the runtime says. Without an answer, everything stays as it is.
-func (t *Tracker) sync(ctx context.Context) bool {
+// sync compares what is known with what the runtime says. Without an answer, everything stays as it is. It calls added
+// after each container that it got to know, so that none waits for the calls about the next.
+func (t *Tracker) sync(ctx context.Context, added func()) bool {
 	now := time.Now()
 	listed, err := t.Runtime.List(ctx)
 	if ctx.Err() != nil || t.failed(err) {
 		return false
 	}
 	live := make(map[string]Container, len(listed))
-	missing := map[string]error{}
+	missing, failures := map[string]error{}, map[string]failure{}
+	slices.SortStableFunc(listed, func(a, b Container) int { return cmp.Compare(t.failures[a.ID].times, t.failures[b.ID].times) })
 	for _, c := range listed {
-		found, err := t.complete(ctx, c, now)
-		if err == nil {
+		found, f := t.try(ctx, c, now)
+		switch {
+		case f.err == nil:
 			live[c.ID] = found
-		} else if c.Running {
-			missing[c.ID] = err
+			if t.add(found) {
+				added()
+			}
+		case ctx.Err() != nil:
+			return false
+		default:
+			failures[c.ID] = f
+			if c.Running && f.times > 1 {
+				missing[c.ID] = f.err
+			}
 		}
 	}
+	t.failures = failures
 	return t.store(live, missing, now)
+}
+
+// try completes a container, unless that failed a short while ago.
+func (t *Tracker) try(ctx context.Context, c Container, now time.Time) (Container, failure) {
+	f := t.failures[c.ID]
+	if now.Before(f.again) {
+		return c, f
+	}
+	found, err := t.complete(ctx, c, now)
+	if f.err = err; err == nil {
+		return found, f
+	}
+	var notYet *CgroupNotFoundError
+	if !c.Running && errors.As(err, &notYet) {
+		return c, f // its cgroup is made any moment, and the watch hints at it
+	}
+	f.times++
+	if f.times > 1 {
+		f.again = time.Now().Add(min(backoff<<min(f.times-2, 10), backoffMost))
+	}
+	return c, f
+}
+
+// add makes a container known while others are still asked about. Before the first answer is whole, none is: a part of
+// the containers would look like all of them.
+func (t *Tracker) add(c Container) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, found := t.live[c.ID]; found || !t.synced {
+		return false
+	}
+	t.live[c.ID], t.byCgroup[c.Cgroup.ID] = c, known{container: c}
+	t.Log.V(1).Info("container", "id", c.ID, "pod", c.Pod.Namespace+"/"+c.Pod.Name, "cgroup", c.Cgroup.Path)
+	return true
 }
 
 func (t *Tracker) failed(err error) bool {
@@ -205,7 +266,9 @@ func (t *Tracker) complete(ctx context.Context, c Container, now time.Time) (Con
 		old.Running = c.Running
 		return old, nil
 	}
-	details, err := t.Runtime.Details(ctx, c.ID)
+	asked, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	details, err := t.Runtime.Details(asked, c.ID)
 	if err != nil {
 		return c, err
 	}
@@ -215,7 +278,7 @@ func (t *Tracker) complete(ctx context.Context, c Container, now time.Time) (Con
 	if c.Cgroup, err = t.Hierarchy.Resolve(c.ID, details.CgroupsPath, c.Running); err != nil {
 		return c, err
 	}
-	if c.Labels, c.Annotations, err = t.Runtime.Sandbox(ctx, c.Sandbox); err != nil {
+	if c.Labels, c.Annotations, err = t.Runtime.Sandbox(asked, c.Sandbox); err != nil {
 		return c, err
 	}
 	c.Seen = now

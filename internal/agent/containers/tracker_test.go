@@ -27,6 +27,8 @@ type runtimeServer struct {
 	mu         sync.Mutex
 	containers []*cri.Container
 	down       bool
+	// stuck is a container about which the runtime never answers.
+	stuck string
 }
 
 func (s *runtimeServer) set(change func()) {
@@ -45,7 +47,11 @@ func (s *runtimeServer) ListContainers(context.Context, *cri.ListContainersReque
 }
 
 // ContainerStatus answers as containerd does: the OCI spec is JSON inside of the verbose info.
-func (s *runtimeServer) ContainerStatus(_ context.Context, r *cri.ContainerStatusRequest) (*cri.ContainerStatusResponse, error) {
+func (s *runtimeServer) ContainerStatus(ctx context.Context, r *cri.ContainerStatusRequest) (*cri.ContainerStatusResponse, error) {
+	if r.ContainerId == s.stuck {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
 	info := fmt.Sprintf(`{"sandboxID":"s","pid":4711,"removing":false,"snapshotter":"overlayfs","runtimeType":"io.containerd.runc.v2",`+
 		`"runtimeSpec":{"ociVersion":"1.0.2-dev","process":{"user":{"uid":0,"gid":0}},"linux":{"cgroupsPath":"/kubepods/pod1/%s"}}}`, r.ContainerId)
 	named := &cri.ContainerStatus{Image: &cri.ImageSpec{Image: "app:1"}}
@@ -105,29 +111,29 @@ func TestTrackerFollowsTheRuntime(t *testing.T) {
 		{Id: strings.Repeat("e", 64), State: cri.ContainerState_CONTAINER_RUNNING},
 	}}
 	tracker := &Tracker{Runtime: serveCRI(t, s), Hierarchy: h, Log: logr.Discard()}
-	if !tracker.sync(t.Context()) || ids(tracker) != "app" {
+	if !tracker.sync(t.Context(), func() {}) || ids(tracker) != "app" {
 		t.Fatalf("containers = %q, want app alone: one has ended, one is none of Kubernetes", ids(tracker))
 	}
 	app, found := tracker.ByCgroup(h.inode(t, "/kubepods/pod1/"+idA))
 	if !found || app.Image != "app:1" || app.Labels["app"] != "web" || app.Pod != (PodRef{"shop", "web-1", "u"}) || app.Cgroup.Level != 3 {
 		t.Errorf("container = %+v", app)
 	}
-	if tracker.sync(t.Context()) {
+	if tracker.sync(t.Context(), func() {}) {
 		t.Error("a change without one")
 	}
 	s.set(func() { s.down = true })
-	if tracker.sync(t.Context()) || ids(tracker) != "app" || tracker.Problem() == nil {
+	if tracker.sync(t.Context(), func() {}) || ids(tracker) != "app" || tracker.Problem() == nil {
 		t.Errorf("without the runtime's answer the containers are %q and the problem %v", ids(tracker), tracker.Problem())
 	}
 	s.set(func() { s.down, s.containers = false, nil })
-	if !tracker.sync(t.Context()) || ids(tracker) != "" || tracker.Problem() != nil {
+	if !tracker.sync(t.Context(), func() {}) || ids(tracker) != "" || tracker.Problem() != nil {
 		t.Errorf("containers = %q, problem %v", ids(tracker), tracker.Problem())
 	}
 	if _, found := tracker.ByCgroup(app.Cgroup.ID); !found {
 		t.Error("a container that has just ended cannot be looked up for its last events")
 	}
 	tracker.byCgroup[app.Cgroup.ID] = known{container: app, gone: time.Now().Add(-2 * remember)}
-	tracker.sync(t.Context())
+	tracker.sync(t.Context(), func() {})
 	if _, found := tracker.ByCgroup(app.Cgroup.ID); found {
 		t.Error("it is remembered for ever")
 	}
@@ -136,7 +142,11 @@ func TestTrackerFollowsTheRuntime(t *testing.T) {
 func TestTrackerNamesAContainerWithoutItsCgroup(t *testing.T) {
 	s := &runtimeServer{containers: []*cri.Container{container(idA, "app", cri.ContainerState_CONTAINER_RUNNING)}}
 	tracker := &Tracker{Runtime: serveCRI(t, s), Hierarchy: tree(t), Log: logr.Discard()}
-	tracker.sync(t.Context())
+	tracker.sync(t.Context(), func() {})
+	if tracker.Problem() != nil {
+		t.Errorf("problem = %v at the first try: the runtime may tell a little early", tracker.Problem())
+	}
+	tracker.sync(t.Context(), func() {})
 	var lost *CgroupNotFoundError
 	if !errors.As(tracker.Problem(), &lost) || lost.Container != idA {
 		t.Errorf("problem = %v", tracker.Problem())
@@ -151,11 +161,11 @@ func TestRuntimeIsLookedForUntilItIsFound(t *testing.T) {
 		return "/" + filepath.Base(socket), answer
 	}}
 	tracker := &Tracker{Runtime: found, Hierarchy: tree(t, "/kubepods/pod1/"+idA), Log: logr.Discard()}
-	if tracker.sync(t.Context()) || !errors.Is(tracker.Problem(), answer) {
+	if tracker.sync(t.Context(), func() {}) || !errors.Is(tracker.Problem(), answer) {
 		t.Errorf("problem = %v, want %v", tracker.Problem(), answer)
 	}
 	answer = nil
-	if !tracker.sync(t.Context()) || ids(tracker) != "app" || tracker.Problem() != nil {
+	if !tracker.sync(t.Context(), func() {}) || ids(tracker) != "app" || tracker.Problem() != nil {
 		t.Errorf("containers = %q, problem %v", ids(tracker), tracker.Problem())
 	}
 }
@@ -182,5 +192,24 @@ func TestTrackerIsFast(t *testing.T) {
 	}
 	if ids(tracker) != "app" {
 		t.Errorf("containers = %q", ids(tracker))
+	}
+}
+
+func TestStuckCallDelaysNoOtherContainer(t *testing.T) {
+	s := &runtimeServer{stuck: idA}
+	tracker := &Tracker{Runtime: serveCRI(t, s), Hierarchy: tree(t, "/kubepods/pod1/"+idA, "/kubepods/pod1/"+idB), Log: logr.Discard()}
+	tracker.sync(t.Context(), func() {})
+	stuck, other := container(idA, "stuck", cri.ContainerState_CONTAINER_RUNNING), container(idB, "app", cri.ContainerState_CONTAINER_RUNNING)
+	s.set(func() { s.containers = []*cri.Container{other, stuck} })
+	start, known := time.Now(), time.Duration(0)
+	tracker.sync(t.Context(), func() { known = time.Since(start) })
+	if took := time.Since(start); known == 0 || known > patience/2 || took > 2*patience || ids(tracker) != "app" {
+		t.Errorf("known after %s, all calls took %s, containers %q", known, took, ids(tracker))
+	}
+	tracker.sync(t.Context(), func() {})
+	start = time.Now()
+	tracker.sync(t.Context(), func() {})
+	if took := time.Since(start); took > patience/2 || tracker.Problem() == nil {
+		t.Errorf("asked again at once, which took %s; problem %v", took, tracker.Problem())
 	}
 }
