@@ -178,7 +178,7 @@ type ImageSpec struct {
 	// +listType=atomic
 	// +optional
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
-	// Args appended to the component's own.
+	// Args have no effect on the agent: those of existing objects are another agent's.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional

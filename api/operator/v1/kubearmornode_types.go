@@ -200,7 +200,7 @@ type Verdict struct {
 }
 
 // KubeArmorNodeStatus is the agent's: what the node really runs. There is one exception: while no agent reports (the node
-// is not Ready, no agent's Pod runs, the heartbeat is older than three minutes, or the node has no pool), the operator sets
+// is not Ready and its heartbeat older than 90 seconds, no agent's Pod runs, the heartbeat is older than three minutes, or the node has no pool), the operator sets
 // the three conditions, so that none goes on claiming what nobody sees any more.
 type KubeArmorNodeStatus struct {
 	// Conditions: Ready, Enforcing, PoliciesApplied.
@@ -250,7 +250,7 @@ type KubeArmorNodeStatus struct {
 	// EventsDropped since the core was loaded: events that no reader got.
 	// +optional
 	EventsDropped int64 `json:"eventsDropped,omitempty"`
-	// Heartbeat of the agent, at least once a minute.
+	// Heartbeat of the agent, about once a minute.
 	// +optional
 	Heartbeat *metav1.Time `json:"heartbeat,omitempty"`
 }
