@@ -34,7 +34,7 @@ type Demo struct {
 
 // Run brings the fleet up, shows everything and removes the fleet. It fails if anything was not as the product promises.
 func (d Demo) Run(ctx context.Context) (err error) {
-	defer func() { err = d.finish(err) }()
+	defer func() { err = d.finish(ctx, err) }()
 	if err := d.Fleet.Up(ctx); err != nil {
 		return err
 	}
@@ -111,9 +111,9 @@ func (d Demo) look(ctx context.Context, cluster *product.Cluster, found *finding
 	return err
 }
 
-// finish saves the logs of a run that failed, and removes the fleet unless it shall stay.
-func (d Demo) finish(err error) error {
-	if err != nil {
+// finish saves the logs of a run that failed, and removes the fleet unless it shall stay. Who interrupts a run wants no logs of it.
+func (d Demo) finish(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() == nil {
 		d.Log.Printf("failed: %v", err)
 		if dir, saveErr := d.Fleet.CollectLogs(); saveErr == nil {
 			d.Log.Printf("logs of control plane, nodes and Pods: %s", dir)
@@ -123,9 +123,9 @@ func (d Demo) finish(err error) error {
 		fmt.Fprintf(d.Out, "\nThe fleet stays up. Use it with:\nexport KUBECONFIG=%s\n%s get nodes\nRemove it with: make demo-down\n", d.Fleet.Kubeconfig(), d.Fleet.Kubectl())
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	downErr := d.Log.Step("remove the fleet", func() error { return d.Fleet.Down(ctx) })
+	downErr := d.Log.Step("remove the fleet", func() error { return d.Fleet.Down(limit) })
 	if err == nil {
 		err = downErr
 	}
