@@ -17,8 +17,8 @@ import (
 	"github.com/kubearmor/kubearmor-operator/test/testbed/product"
 )
 
-// repairLimit is what "within seconds" means when both cores emulate other machines: 2 to 11 s were seen.
-const repairLimit = 45 * time.Second
+// repairLimit is what "within seconds" means when both cores emulate other machines.
+const repairLimit = 20 * time.Second
 
 func nodeKey(name string) client.ObjectKey { return client.ObjectKey{Name: name} }
 
