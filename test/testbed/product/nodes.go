@@ -62,7 +62,8 @@ func Enforcing(n *operatorv1.KubeArmorNode) bool {
 	return meta.IsStatusConditionTrue(n.Status.Conditions, operatorv1.NodeEnforcing)
 }
 
-// WaitSettled returns when every Linux node of the cluster is settled; each change of a node is told.
+// WaitSettled returns when every Linux node of the cluster is settled and its agent ready; each change of a node is told.
+// Both count: what a node last reported outlives the agent that reported it.
 func (c *Cluster) WaitSettled(ctx context.Context, limit time.Duration, tell func(node, progress string)) error {
 	said := map[string]string{}
 	return Until(ctx, limit, func(ctx context.Context) (bool, string, error) {
@@ -82,11 +83,15 @@ func (c *Cluster) WaitSettled(ctx context.Context, limit time.Duration, tell fun
 				said[nodes[i].Name] = progress
 				tell(nodes[i].Name, progress)
 			}
-			if Settled(&nodes[i]) {
-				settled++
+			if !Settled(&nodes[i]) {
+				open = append(open, nodes[i].Name+": "+progress)
 				continue
 			}
-			open = append(open, nodes[i].Name+": "+progress)
+			if agent, err := c.AgentOn(ctx, nodes[i].Name); err != nil || !podReady(agent) {
+				open = append(open, nodes[i].Name+": its agent is not ready")
+				continue
+			}
+			settled++
 		}
 		missing := len(all.Items) - len(nodes)
 		return settled == len(all.Items), fmt.Sprintf("%d nodes without a KubeArmorNode; %s", missing, strings.Join(open, "; ")), nil
@@ -151,4 +156,10 @@ func (c *Cluster) PodOn(ctx context.Context, namespace, node string, labels map[
 // AgentOn is the agent's Pod on a node.
 func (c *Cluster) AgentOn(ctx context.Context, node string) (*corev1.Pod, error) {
 	return c.PodOn(ctx, Namespace, node, map[string]string{operatorv1.LabelApp: operatorv1.AppAgent})
+}
+
+func podReady(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
 }
