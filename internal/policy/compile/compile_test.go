@@ -236,7 +236,7 @@ func TestAuditedWorkloadGetsAuditForBlock(t *testing.T) {
 			want = ActionAudit
 		}
 		info := RuleInfo{
-			Policy: Ref{KindPolicy, "shop", "a"}, Severity: 7, Tags: []string{"t"}, Message: "m",
+			Policy: Ref{Kind: KindPolicy, Namespace: "shop", Name: "a"}, Severity: 7, Tags: []string{"t"}, Message: "m",
 			Action: ActionBlock, Effective: want, Rule: "spec.process.matchPaths[0]",
 		}
 		if diff := cmp.Diff(info, out.Rules[profile.Rules[0].ID]); diff != "" {

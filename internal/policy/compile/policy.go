@@ -7,13 +7,14 @@ import (
 	"slices"
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 )
 
 // The kinds of policies.
 const (
-	KindPolicy        = "KubeArmorPolicy"
-	KindClusterPolicy = "KubeArmorClusterPolicy"
-	KindHostPolicy    = "KubeArmorHostPolicy"
+	KindPolicy        = policy.KindPolicy
+	KindClusterPolicy = policy.KindClusterPolicy
+	KindHostPolicy    = policy.KindHostPolicy
 )
 
 // Policy is a policy object, parsed once and compiled for as many workloads as it selects.
@@ -27,7 +28,7 @@ type Policy struct {
 
 // FromPolicy parses a KubeArmorPolicy.
 func FromPolicy(p *securityv1.KubeArmorPolicy) *Policy {
-	out := &Policy{Ref: Ref{KindPolicy, p.Namespace, p.Name}, Generation: p.Generation}
+	out := &Policy{Ref: Ref{Kind: KindPolicy, Namespace: p.Namespace, Name: p.Name}, Generation: p.Generation}
 	out.parse(p.Spec.Report, &p.Spec.Rules)
 	out.presets(p.Spec.Presets)
 	return out
@@ -35,7 +36,7 @@ func FromPolicy(p *securityv1.KubeArmorPolicy) *Policy {
 
 // FromClusterPolicy parses a KubeArmorClusterPolicy.
 func FromClusterPolicy(p *securityv1.KubeArmorClusterPolicy) *Policy {
-	out := &Policy{Ref: Ref{KindClusterPolicy, "", p.Name}, Generation: p.Generation}
+	out := &Policy{Ref: Ref{Kind: KindClusterPolicy, Name: p.Name}, Generation: p.Generation}
 	out.parse(p.Spec.Report, &p.Spec.Rules)
 	out.presets(p.Spec.Presets)
 	return out
@@ -43,7 +44,7 @@ func FromClusterPolicy(p *securityv1.KubeArmorClusterPolicy) *Policy {
 
 // FromHostPolicy parses a KubeArmorHostPolicy.
 func FromHostPolicy(p *securityv1.KubeArmorHostPolicy) *Policy {
-	out := &Policy{Ref: Ref{KindHostPolicy, "", p.Name}, Generation: p.Generation}
+	out := &Policy{Ref: Ref{Kind: KindHostPolicy, Name: p.Name}, Generation: p.Generation}
 	out.parse(p.Spec.Report, &p.Spec.Rules)
 	for i := range p.Spec.Device.MatchDevice {
 		out.section(fmt.Sprintf("spec.device.matchDevice[%d]", i), ReasonDevice, "rules on devices are not enforced yet")

@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 )
 
 // chosen is a rule with the policy that it comes from and the action that it has for one workload.
@@ -169,11 +171,11 @@ func profileID(rules []Rule) ProfileID {
 }
 
 // Posture is what an allow-list does with an operation that no rule names.
-type Posture string
+type Posture = policy.Posture
 
-// The postures, by the words of compat.
+// The postures.
 const (
-	PostureAudit Posture = "audit"
-	PostureBlock Posture = "block"
-	PostureAllow Posture = "allow"
+	PostureAllow = policy.PostureAllow
+	PostureAudit = policy.PostureAudit
+	PostureBlock = policy.PostureBlock
 )

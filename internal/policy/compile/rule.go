@@ -5,22 +5,9 @@ package compile
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 )
-
-// Ref names a policy object.
-type Ref struct {
-	Kind, Namespace, Name string
-}
-
-func (r Ref) String() string {
-	if r.Namespace == "" {
-		return r.Kind + " " + r.Name
-	}
-	return fmt.Sprintf("%s %s/%s", r.Kind, r.Namespace, r.Name)
-}
 
 // RuleInfo is what an alert says about the rule that matched. An event carries only the rule's id.
 type RuleInfo struct {

@@ -4,59 +4,107 @@
 // of rules, and the cgroups that they confine. It is pure; the same input gives the same set.
 package compile
 
-// Domain of operations. The values are shared with bpf/include/core.
-type Domain uint8
-
-// The domains of this version.
-const (
-	DomainProcess Domain = 1
-	DomainFile    Domain = 2
+import (
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/automaton"
 )
 
-// Action of a rule or verdict. The values are shared with bpf/include/core and grow with precedence:
-// at equal specificity Block wins over Audit over Allow.
-type Action uint8
+// What the kernel shares with the policies' own words.
+type (
+	Domain = policy.Domain
+	Action = policy.Action
+	Ref    = policy.Ref
+)
+
+// The domains that an enforcer may hold.
+const (
+	DomainProcess      = policy.DomainProcess
+	DomainFile         = policy.DomainFile
+	DomainNetwork      = policy.DomainNetwork
+	DomainCapabilities = policy.DomainCapabilities
+)
 
 // The actions.
 const (
-	ActionNone  Action = 0
-	ActionAllow Action = 1
-	ActionAudit Action = 2
-	ActionBlock Action = 3
+	ActionNone  = policy.ActionNone
+	ActionAllow = policy.ActionAllow
+	ActionAudit = policy.ActionAudit
+	ActionBlock = policy.ActionBlock
 )
 
-// Match says how a rule's path is compared with an operation's.
+// Match says what a rule's Name is, and how it is compared with an operation's.
 type Match uint8
 
-// The matches of this version, most specific first. A recursive directory matches everything below it, at any depth;
-// a plain one its direct entries only. Neither matches the directory itself.
+// The matches. A recursive directory matches everything below it, at any depth; a plain one its direct entries only.
+// Neither matches the directory itself.
 const (
-	MatchPath      Match = 1
-	MatchDirectory Match = 2
-	MatchRecursive Match = 3
+	MatchPath       Match = 1
+	MatchDirectory  Match = 2
+	MatchRecursive  Match = 3
+	MatchExecName   Match = 4
+	MatchPattern    Match = 5
+	MatchProtocol   Match = 6
+	MatchCapability Match = 7
+)
+
+// Conditions of a rule, a bit each. The values are shared with bpf/include/core. An operation that meets all of them is
+// spared by a Block or Audit rule; an Allow rule allows no other, and leaves those to the posture.
+type Conditions uint8
+
+// The conditions.
+const (
+	// ConditionOwner: the task's file-system user owns the file.
+	ConditionOwner Conditions = 1 << 0
+	// ConditionRead: the operation does not write.
+	ConditionRead Conditions = 1 << 1
+	// ConditionNoTerminal: no terminal is attached to the task's session.
+	ConditionNoTerminal Conditions = 1 << 2
+	// ConditionArguments: every argument of the executed program but the first is one of the rule's.
+	ConditionArguments Conditions = 1 << 3
 )
 
 // RuleID names one rule of one policy. It is derived from the policy's identity and the rule's content, so that an
 // agent that restarted still knows the rule of an event that the kernel wrote before.
 type RuleID uint64
 
-// Rule is one line of a profile. Path is absolute; for a directory it ends in "/".
+// Rule is one line of a profile.
 type Rule struct {
 	ID     RuleID
 	Domain Domain
 	Match  Match
 	Action Action
-	Path   string
+	// Path is what Match compares: an absolute path, for a directory with "/" at its end; a base name; a glob; a
+	// protocol ("tcp"); a capability ("net_raw").
+	Path string
+	// Source is the path of the executable that the rule is for; empty for all of them.
+	Source     string
+	Conditions Conditions
+	// Arguments that ConditionArguments permits.
+	Arguments []string
 }
+
+// Patterns are all globs of one domain of a profile as one automaton.
+type Patterns struct {
+	Automaton *automaton.Automaton
+	// Outcomes by accept id less 1: indices into the profile's Rules, of the MatchPattern rules that match there.
+	Outcomes [][]int
+}
+
+// MaxVariants is how many rules of one profile may compete for the same domain, match, path and source: those that
+// differ in action, in conditions or in arguments. What never decides is no part of a profile.
+const MaxVariants = 8
 
 // ProfileID names a profile by its content.
 type ProfileID uint64
 
-// Profile is the union of the rules of every policy that selects a workload. Within a profile at most one rule has a
-// given (domain, match, path): conflicts are decided here, not in the kernel.
+// Profile is the union of the rules of every policy that selects a workload.
 type Profile struct {
 	ID    ProfileID
 	Rules []Rule
+	// Postures of the domains that are allow-lists: what an operation gets that no rule decides.
+	Postures map[Domain]Action
+	// Patterns of the domains that have any.
+	Patterns map[Domain]Patterns
 }
 
 // CgroupID is the kernel's 64-bit id of a cgroup v2 directory: its inode number.
