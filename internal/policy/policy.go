@@ -120,3 +120,22 @@ type Rule struct {
 	// Sources: the rule is for operations of these executables only; of every one when there are none.
 	Sources []Source
 }
+
+// Policy is a policy object as its author meant it.
+type Policy struct {
+	Ref        Ref
+	Generation int64
+	Rules      []Rule
+	// AppArmor are raw AppArmor rules, for nodes whose enforcer that is.
+	AppArmor string
+	// Problems are the rules that can never match, or that no kernel understands; they are not among Rules.
+	Problems []Problem
+}
+
+// Problem is a rule that means nothing.
+type Problem struct {
+	// At is the rule's place in the object.
+	At string
+	// Message says what is wrong, and the remedy.
+	Message string
+}
