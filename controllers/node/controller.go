@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -57,12 +58,19 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (ctrl
 		phases = []phase{r.detach, r.writeSpec, r.prune, r.label, r.release}
 	}
 	for _, p := range phases {
-		if err := p(ctx, s); err != nil {
+		switch err := p(ctx, s); {
+		case apierrors.IsConflict(err):
+			// The agent wrote in between, as it may: this is no failure, only a reason to read again.
+			return ctrl.Result{RequeueAfter: conflictRetry}, nil
+		case err != nil:
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
 	}
 	return ctrl.Result{RequeueAfter: s.wake}, nil
 }
+
+// conflictRetry is longer than a cache usually lags behind the write that it has to show.
+const conflictRetry = 200 * time.Millisecond
 
 // forget removes what is left of a node that is gone. Garbage collection would take the KubeArmorNode as well, later.
 func (r *Reconciler) forget(ctx context.Context, s *scope) error {

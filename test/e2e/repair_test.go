@@ -65,9 +65,18 @@ func testRepair(t *testing.T, s *suite) {
 	s.checkOperations(t, name, true)
 }
 
+// unusualRepair is how long a repair may take without the operator's own words on it in the test's log.
+const unusualRepair = 5 * time.Second
+
 // sameAgain waits until the DaemonSet is there with its original labels and spec.
 func (s *suite) sameAgain(t *testing.T, what string, original *appsv1.DaemonSet) {
 	t.Helper()
+	defer func(begun time.Time) {
+		if took := time.Since(begun); took > unusualRepair {
+			t.Logf("the operator's log of these %.1f s:\n%s", took.Seconds(),
+				s.kubectl(t, "-n", product.Namespace, "logs", "deployment/kubearmor-operator", fmt.Sprintf("--since=%ds", int(took.Seconds())+2)))
+		}
+	}(time.Now())
 	within(t, repairLimit, what, func(ctx context.Context) (bool, string, error) {
 		var now appsv1.DaemonSet
 		if err := s.Client.Get(ctx, client.ObjectKeyFromObject(original), &now); err != nil {
