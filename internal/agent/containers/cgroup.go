@@ -11,20 +11,15 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/kubearmor/kubearmor-operator/internal/cgroup"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 )
 
-// ErrNotUnified says that the node has no cgroup v2 hierarchy, by which containers are told apart.
-var ErrNotUnified = errors.New("the node has no unified cgroup hierarchy (cgroup v2)")
-
-// ErrNested says that the node is itself a container: what it sees as the hierarchy's top lies somewhere below the
-// kernel's, so that the level of a cgroup, by which the kernel finds it, cannot be told.
-var ErrNested = errors.New("the node is a container itself: its cgroup hierarchy is not the kernel's whole one")
-
-// kernelRoot is the inode number of the kernel's own top of the hierarchy.
-const kernelRoot = 1
+// Why the hierarchy of a node cannot be used.
+var (
+	ErrNotUnified = cgroup.ErrNotUnified
+	ErrNested     = cgroup.ErrNested
+)
 
 // CgroupNotFoundError says that a container runs and its cgroup is nowhere.
 type CgroupNotFoundError struct {
@@ -43,22 +38,10 @@ type Hierarchy struct{ top string }
 
 // OpenHierarchy opens the hierarchy that is mounted at top, for instance /host/sys/fs/cgroup.
 func OpenHierarchy(top string) (*Hierarchy, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(top, &st); err != nil {
-		return nil, fmt.Errorf("open cgroup hierarchy %s: %w", top, err)
+	if err := cgroup.Check(top); err != nil {
+		return nil, err
 	}
-	if st.Type != unix.CGROUP2_SUPER_MAGIC {
-		return nil, fmt.Errorf("open cgroup hierarchy %s: %w", top, ErrNotUnified)
-	}
-	h := &Hierarchy{top: top}
-	root, err := h.lookup("/")
-	if err != nil {
-		return nil, fmt.Errorf("open cgroup hierarchy %s: %w", top, err)
-	}
-	if root.ID != kernelRoot {
-		return nil, fmt.Errorf("open cgroup hierarchy %s: %w", top, ErrNested)
-	}
-	return h, nil
+	return &Hierarchy{top: top}, nil
 }
 
 // Resolve finds a container's cgroup: where the runtime says that it is, else the folder that is named after the
@@ -69,9 +52,9 @@ func (h *Hierarchy) Resolve(container, cgroupsPath string, running bool) (compil
 	if place, err := parseCgroupsPath(cgroupsPath); err != nil {
 		notFound.Tried = append(notFound.Tried, err.Error())
 	} else {
-		cgroup, err := h.lookup(place)
+		found, err := h.lookup(place)
 		if err == nil {
-			return cgroup, nil
+			return found, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return compile.Cgroup{}, err
@@ -86,24 +69,7 @@ func (h *Hierarchy) Resolve(container, cgroupsPath string, running bool) (compil
 	return compile.Cgroup{}, notFound
 }
 
-// lookup gives the cgroup's id, which is its folder's inode number, and its level.
-func (h *Hierarchy) lookup(place string) (compile.Cgroup, error) {
-	var st unix.Stat_t
-	if err := unix.Stat(filepath.Join(h.top, place), &st); err != nil {
-		return compile.Cgroup{}, fmt.Errorf("cgroup %s: %w", place, err)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return compile.Cgroup{}, fmt.Errorf("cgroup %s: is not a folder", place)
-	}
-	return compile.Cgroup{ID: compile.CgroupID(st.Ino), Level: level(place), Path: place}, nil
-}
-
-func level(place string) int {
-	if place = strings.Trim(path.Clean(place), "/"); place == "" {
-		return 0
-	}
-	return strings.Count(place, "/") + 1
-}
+func (h *Hierarchy) lookup(place string) (compile.Cgroup, error) { return cgroup.At(h.top, place) }
 
 // search walks the hierarchy for a folder that is named after the container. CRI-O's monitor has one too, beside it.
 func (h *Hierarchy) search(container string) (string, bool) {

@@ -14,7 +14,9 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/kubearmor/kubearmor-operator/internal/cgroup"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/root"
 )
 
 const (
@@ -41,6 +43,8 @@ type Container struct {
 	// Labels and Annotations of the Pod as they were when its sandbox was made.
 	Labels, Annotations map[string]string
 	Cgroup              compile.Cgroup
+	// Root is its root directory; nil until the OCI runtime has made it.
+	Root *root.Root
 	// Seen is when this process first knew its cgroup.
 	Seen time.Time
 }
@@ -65,6 +69,11 @@ type Tracker struct {
 	Runtime   Runtime
 	Hierarchy *Hierarchy
 	Log       logr.Logger
+
+	// proc is hostProc when it is empty.
+	proc     string
+	hostOnce sync.Once
+	host     *root.Root
 
 	mu       sync.RWMutex
 	synced   bool
@@ -108,12 +117,32 @@ func (t *Tracker) Run(ctx context.Context, changed func()) {
 		if t.sync(ctx, changed) {
 			changed()
 		}
+		if !t.await(ctx, tick.C, hints, changed) {
+			return
+		}
+	}
+}
+
+// await ends when the runtime is to be asked again. Meanwhile it looks for the roots of containers that are starting.
+func (t *Tracker) await(ctx context.Context, tick <-chan time.Time, hints <-chan struct{}, changed func()) bool {
+	for {
+		found, missing := t.findRoots(time.Now())
+		if found {
+			changed()
+		}
+		var again <-chan time.Time
+		if missing {
+			again = time.After(rootRetry)
+		}
 		select {
 		case <-ctx.Done():
-			return
-		case <-tick.C:
+			return false
+		case <-tick:
+			return true
 		case <-hints:
 			time.Sleep(settle)
+			return true
+		case <-again:
 		}
 	}
 }
@@ -163,7 +192,7 @@ func (t *Tracker) Host() (compile.Cgroup, []compile.Cgroup, error) {
 }
 
 // IsHost needs no file system: OpenHierarchy has seen that the top is the kernel's own.
-func (t *Tracker) IsHost(id compile.CgroupID) bool { return id == kernelRoot }
+func (t *Tracker) IsHost(id compile.CgroupID) bool { return id == cgroup.Root }
 
 // Problem is why the containers are not known in full: the runtime does not answer, or a cgroup was not found.
 func (t *Tracker) Problem() error {
@@ -264,7 +293,7 @@ func (t *Tracker) complete(ctx context.Context, c Container, now time.Time) (Con
 	t.mu.RUnlock()
 	if found {
 		old.Running = c.Running
-		return old, nil
+		return t.withRoot(old), nil
 	}
 	asked, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -282,7 +311,7 @@ func (t *Tracker) complete(ctx context.Context, c Container, now time.Time) (Con
 		return c, err
 	}
 	c.Seen = now
-	return c, nil
+	return t.withRoot(c), nil
 }
 
 // store replaces what is known and says whether anything changed that a policy may depend on.
@@ -294,7 +323,9 @@ func (t *Tracker) store(live map[string]Container, missing map[string]error, now
 		t.byCgroup = map[compile.CgroupID]known{}
 	}
 	for id, c := range live {
-		if _, found := t.live[id]; !found {
+		before, found := t.live[id]
+		changed = changed || (before.Root == nil) != (c.Root == nil)
+		if !found {
 			changed = true
 			t.Log.V(1).Info("container", "id", id, "pod", c.Pod.Namespace+"/"+c.Pod.Name, "cgroup", c.Cgroup.Path)
 		}
@@ -305,7 +336,10 @@ func (t *Tracker) store(live map[string]Container, missing map[string]error, now
 			continue
 		}
 		if k.gone.IsZero() {
-			k.gone = now
+			if k.container.Root != nil {
+				k.container.Root.Close()
+			}
+			k.gone, k.container.Root = now, nil
 			t.byCgroup[id] = k
 		} else if now.Sub(k.gone) > remember {
 			delete(t.byCgroup, id)
