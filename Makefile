@@ -61,7 +61,7 @@ vm: deps vm-build ## Run CMD='...' in one VM: KERNEL= ARCH= LSM= ROOTFS=debian C
 		$(if $(ROOTFS),--rootfs $(ROOTFS)) $(if $(CPUS),--cpus $(CPUS)) $(if $(MEMORY),--memory $(MEMORY)) \
 		$(if $(FILES),--files '$(FILES)') -- "$$COMMAND"
 vm-build:
-	@$(MAKE) build ARCHES=$(or $(ARCH),$(HOSTARCH))
+	@$(MAKE) build ARCHES=$(filter amd64 arm64,$(or $(ARCH),$(HOSTARCH)))
 vm: export COMMAND := $(value CMD)
 
 .PHONY: kube
