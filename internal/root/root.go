@@ -144,10 +144,10 @@ func (r *Root) Close() {
 	r.dir = nil
 }
 
-// multiCallPrograms act by the name that they are called by. Distributions add to the names: busybox-extras.
+// multiCallPrograms act by the name that they are called by.
 func multiCallPrograms() []string { return []string{"busybox", "toybox", "coreutils"} }
 
 func isMultiCall(name, object string) bool {
 	base := path.Base(object)
-	return path.Base(name) != base && slices.ContainsFunc(multiCallPrograms(), func(p string) bool { return strings.HasPrefix(base, p) })
+	return slices.Contains(multiCallPrograms(), base) && path.Base(name) != base
 }

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/cgroup"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/selector"
+)
+
+// Subject is what policies look at when they select.
+type Subject struct {
+	// Every policy selects the command, and every host policy the machine, whatever they say.
+	Every bool
+	// Namespace, Labels and Container of the command; Labels are the machine's too.
+	Namespace, Container string
+	Labels               map[string]string
+}
+
+// plan is what is to be put in force.
+type plan struct {
+	compiled compile.Output
+	// command is the cgroup of the command; policed says whether any policy selects it.
+	command compile.Cgroup
+	// unselected are the policies that select neither the command nor the machine.
+	unselected []compile.Ref
+}
+
+// newPlan compiles the policies that select the command, and with o.Host those that select the machine.
+func newPlan(o Options, command compile.Cgroup) (plan, error) {
+	p := plan{command: command}
+	w := compile.Workload{Cgroup: command, FilePosture: o.Postures[policy.DomainFile]}
+	host := compile.Workload{Cgroup: compile.Cgroup{ID: cgroup.Root, Path: "/"}, Host: true, FilePosture: o.Postures[policy.DomainFile]}
+	for _, object := range o.Policies {
+		parsed, ofHost, selected, err := o.Subject.selection(object)
+		switch {
+		case err != nil:
+			return p, err
+		case ofHost && !o.Host:
+			return p, fmt.Errorf("%s: a host policy holds for the whole machine: give --host to put it in force until the command ends", parsed.Ref)
+		case !selected:
+			p.unselected = append(p.unselected, parsed.Ref)
+		case ofHost:
+			host.Selections = append(host.Selections, compile.Selection{Policy: parsed})
+		default:
+			w.Selections = append(w.Selections, compile.Selection{Policy: parsed})
+		}
+	}
+	var workloads []compile.Workload
+	for _, workload := range []compile.Workload{w, host} {
+		if len(workload.Selections) > 0 {
+			workloads = append(workloads, workload)
+		}
+	}
+	if len(workloads) == 0 {
+		return p, errors.New("no policy selects the command: see --namespace and --labels")
+	}
+	p.compiled = compile.Compile(workloads)
+	p.compiled.Set.Generation = 1
+	return p, nil
+}
+
+// selection parses a policy and says whether it selects the subject.
+func (s Subject) selection(object runtime.Object) (parsed *compile.Policy, ofHost, selected bool, err error) {
+	var pods selector.Selector
+	switch o := object.(type) {
+	case *securityv1.KubeArmorPolicy:
+		parsed = compile.FromPolicy(o)
+		pods, err = selector.ForPolicy(o)
+	case *securityv1.KubeArmorClusterPolicy:
+		parsed = compile.FromClusterPolicy(o)
+		pods, err = selector.ForClusterPolicy(o)
+	case *securityv1.KubeArmorHostPolicy:
+		return compile.FromHostPolicy(o), true, s.Every || selector.SelectsNode(o, s.Labels), nil
+	default:
+		return nil, false, false, fmt.Errorf("%T is not a policy", object)
+	}
+	pod := selector.Pod{Namespace: s.Namespace, Labels: s.Labels}
+	return parsed, false, s.Every || pods.SelectsPod(pod) && pods.SelectsContainer(s.Container), err
+}
+
+// warn names every rule that is not in force, and why, and every policy without any effect.
+func (p plan) warn(w io.Writer) {
+	for _, ref := range p.unselected {
+		_, _ = fmt.Fprintf(w, "karmor: warning: %s does not select the command and is not in force\n", ref)
+	}
+	for _, result := range p.compiled.Policies {
+		for _, u := range result.Unsupported {
+			_, _ = fmt.Fprintf(w, "karmor: warning: %s: %s is not in force: %s: %s\n", result.Ref, u.Rule, u.Reason, u.Message)
+		}
+	}
+}
