@@ -38,8 +38,12 @@ func (c *fakeCore) Apply(context.Context, compile.Set) error {
 
 func (c *fakeCore) Run(ctx context.Context, handle func(enforcer.Event)) error {
 	for _, e := range c.events {
-		time.Sleep(quiet / 2)
-		handle(e)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(quiet / 2):
+			handle(e)
+		}
 	}
 	<-ctx.Done()
 	return nil
