@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"strings"
+
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
+)
+
+// rankOfName compares names without their case and closing dot. "*.example.com" means every name below example.com, at
+// any depth, and not example.com itself; the longer wildcard is the more specific one.
+func rankOfName(r *policy.Rule, name string) (rank, bool) {
+	rule, name := plainName(r.DNSName), plainName(name)
+	suffix, isWildcard := strings.CutPrefix(rule, "*")
+	if !isWildcard {
+		return rank{level: choose(r, levelName, levelNameFromSource)}, rule == name
+	}
+	below := len(name) > len(suffix) && strings.HasSuffix(name, suffix)
+	return rank{choose(r, levelWildcard, levelWildcardFromSource), len(suffix)}, below
+}
+
+func plainName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package model
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
+)
+
+// Names of the presets.
+const (
+	presetProtectEnv       = "protectEnv"
+	presetProtectProc      = "protectProc"
+	presetFilelessExec     = "filelessExec"
+	presetAnonymousMapExec = "anonymousMapExec"
+	presetExec             = "exec"
+)
+
+// presetMatches says what a preset protects from.
+func presetMatches(name string, op Operation) bool {
+	switch name {
+	case presetProtectEnv:
+		entry, others := op.othersProc()
+		return others && (entry == "environ" || strings.HasPrefix(entry, "task/") && strings.HasSuffix(entry, "/environ"))
+	case presetProtectProc:
+		_, others := op.othersProc()
+		return others
+	case presetFilelessExec:
+		return op.Kind == Exec && op.Object
+	case presetAnonymousMapExec:
+		return op.Kind == MapExec
+	case presetExec:
+		return op.Kind == Exec && op.Entered
+	default:
+		return false
+	}
+}
+
+// othersProc is what of another process's directory in /proc is accessed.
+func (op Operation) othersProc() (entry string, others bool) {
+	if op.Kind.Domain() != policy.DomainFile || op.Unresolved || op.Object {
+		return "", false
+	}
+	rest, inProc := strings.CutPrefix(fold(op.Path), "/proc/")
+	process, entry, inside := strings.Cut(rest, "/")
+	pid, err := strconv.Atoi(process)
+	return entry, inProc && inside && err == nil && pid != op.PID
+}
+
+// presets gives the verdict of the presets that match: the strongest action, then as for rules. They are judged beside
+// the domains, and an Allow among them makes no allow-list: it only says that no weaker policy's preset is meant.
+func (w Workload) presets(op Operation) (Verdict, bool) {
+	var best *claim
+	for i := range w.Policies {
+		p := &w.Policies[i]
+		for j := range p.Policy.Rules {
+			r := &p.Policy.Rules[j]
+			if r.Preset == "" || !presetMatches(r.Preset, op) {
+				continue
+			}
+			action := effective(r, p.AuditOnly)
+			c := &claim{rule: r, ref: p.Policy.Ref, action: action, audited: action != r.Action}
+			c.outcome = outcomeOf(action, false, true)
+			if best == nil || precedence(c, best) > 0 {
+				best = c
+			}
+		}
+	}
+	if best == nil {
+		return Verdict{}, false
+	}
+	return best.verdict(best.action, question{Operation: op}), true
+}
