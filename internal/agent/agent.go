@@ -20,6 +20,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/agent/containers"
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/root"
 	"github.com/kubearmor/kubearmor-operator/internal/telemetry"
 )
 
@@ -44,6 +45,8 @@ type Containers interface {
 	ByCgroup(id compile.CgroupID) (containers.Container, bool)
 	// Host gives the cgroup of the node and those that hold all Pods.
 	Host() (root compile.Cgroup, podTrees []compile.Cgroup, err error)
+	// HostRoot is the node's own root directory.
+	HostRoot() *root.Root
 	// IsHost tells the cgroup of the node from others, at once: it is asked for every event of the host.
 	IsHost(id compile.CgroupID) bool
 	Problem() error
@@ -108,11 +111,12 @@ type Agent struct {
 	changed, report chan struct{}
 
 	// Of the stepping goroutine alone.
-	core    Enforcer
-	reading context.CancelFunc
-	read    sync.WaitGroup
-	plan    planner
-	applied *compile.Set
+	core     Enforcer
+	reading  context.CancelFunc
+	read     sync.WaitGroup
+	plan     planner
+	compiler compile.Compiler
+	applied  *compile.Set
 
 	mu    sync.RWMutex
 	state state
@@ -135,7 +139,8 @@ func New(o Options) (*Agent, error) {
 		o: o, watches: w, writer: writer,
 		alerts: telemetry.NewQueue(queued), rules: newRuleTable(),
 		changed: make(chan struct{}, 1), report: make(chan struct{}, 1),
-		plan: planner{system: o.Namespace, parsed: map[policyKey]*parsedPolicy{}},
+		plan:     planner{system: o.Namespace, parsed: map[policyKey]*parsedPolicy{}},
+		compiler: compile.Compiler{Abilities: enforcer.Abilities()},
 	}
 	a.metrics = newMetrics(a)
 	return a, nil

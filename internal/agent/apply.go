@@ -45,7 +45,7 @@ func (a *Agent) refuse(id compile.RuleID, problem string) bool {
 
 func (a *Agent) applyInputs(ctx context.Context, in inputs) error {
 	started := time.Now()
-	out := compile.Compile(a.plan.workloads(in))
+	out := a.compiler.Compile(a.plan.workloads(in))
 	a.rules.add(out.Rules)
 	// Also where the new set is refused: what is in force goes on, and so do its events.
 	a.startReading(ctx)

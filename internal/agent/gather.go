@@ -30,6 +30,9 @@ func (a *Agent) gather(ctx context.Context) (in inputs, missing string) {
 	if in.root, in.podTrees, err = a.o.Containers.Host(); err != nil {
 		return in, err.Error()
 	}
+	if root := a.o.Containers.HostRoot(); root != nil {
+		in.hostRoot = root
+	}
 	if err := a.watches.read(ctx, &in); err != nil {
 		return in, err.Error()
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/agent/containers"
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/root"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor"
 )
 
@@ -145,6 +146,8 @@ func (n *nodeContainers) ByCgroup(id compile.CgroupID) (containers.Container, bo
 func (n *nodeContainers) Host() (compile.Cgroup, []compile.Cgroup, error) {
 	return compile.Cgroup{ID: 1, Path: "/"}, []compile.Cgroup{{ID: 2, Level: 1, Path: "/kubepods"}}, nil
 }
+
+func (n *nodeContainers) HostRoot() *root.Root { return nil }
 
 func (n *nodeContainers) IsHost(id compile.CgroupID) bool { return id == 1 }
 

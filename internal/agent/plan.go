@@ -3,15 +3,14 @@
 package agent
 
 import (
-	"cmp"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/agent/containers"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/parse"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/selector"
 )
 
@@ -21,6 +20,8 @@ type inputs struct {
 	// root is the cgroup of the node, podTrees those that hold all Pods.
 	root     compile.Cgroup
 	podTrees []compile.Cgroup
+	// hostRoot is the node's own root directory; nil where it is not looked at.
+	hostRoot compile.Root
 
 	node       *metav1.PartialObjectMetadata
 	pods       map[types.NamespacedName]*metav1.PartialObjectMetadata
@@ -47,16 +48,15 @@ type policyKey struct {
 // parsedPolicy has no selector that selects anything when the policy's cannot be read; the operator says so in the
 // policy's own status.
 type parsedPolicy struct {
-	policy   *compile.Policy
+	policy   policy.Policy
 	selector selector.Selector
-	refused  bool
+	// refused is why the enforcer takes no rule of it; empty for all others.
+	refused string
 }
 
-// Keys of the ConfigMap.
-const (
-	settingFilePosture     = "defaultFilePosture"
-	settingHostFilePosture = "hostDefaultFilePosture"
-)
+func (p *parsedPolicy) selection() compile.Selection {
+	return compile.Selection{Policy: &p.policy, Refused: p.refused}
+}
 
 func (p *planner) workloads(in inputs) []compile.Workload {
 	policies := p.parse(in)
@@ -71,15 +71,16 @@ func (p *planner) workloads(in inputs) []compile.Workload {
 	}
 	for _, c := range in.containers {
 		w := compile.Workload{Cgroup: c.Cgroup, Exempt: hostIsPoliced}
+		if c.Root != nil {
+			w.Root = c.Root
+		}
 		pod := podOf(c, in.pods)
 		treatment := selector.Treat(pod, selector.SystemNamespaces(p.system))
 		if treatment != selector.Untracked {
-			w.FilePosture = filePosture(in, c.Pod.Namespace)
+			w.Postures, w.AuditOnly = podPostures(in, c.Pod.Namespace), treatment == selector.Audited
 			for _, candidate := range policies {
 				if candidate.selector.SelectsPod(pod) && candidate.selector.SelectsContainer(c.Name) {
-					w.Selections = append(w.Selections, compile.Selection{
-						Policy: candidate.policy, AuditOnly: treatment == selector.Audited,
-					})
+					w.Selections = append(w.Selections, candidate.selection())
 				}
 			}
 		}
@@ -90,7 +91,7 @@ func (p *planner) workloads(in inputs) []compile.Workload {
 
 // host is the node itself, with the host policies that select it.
 func (p *planner) host(in inputs) (compile.Workload, bool) {
-	w := compile.Workload{Cgroup: in.root, Host: true, FilePosture: compile.Posture(cmp.Or(in.settings[settingHostFilePosture], string(compile.PostureAudit)))}
+	w := compile.Workload{Cgroup: in.root, Host: true, Postures: hostPostures(in), Root: in.hostRoot}
 	if in.node == nil {
 		return w, false
 	}
@@ -98,15 +99,15 @@ func (p *planner) host(in inputs) (compile.Workload, bool) {
 	if treatment == selector.Untracked {
 		return w, false
 	}
+	w.AuditOnly = treatment == selector.Audited
 	for i := range in.hostPolicies {
-		policy := &in.hostPolicies[i]
-		if !selector.SelectsNode(policy, in.node.Labels) {
+		object := &in.hostPolicies[i]
+		if !selector.SelectsNode(object, in.node.Labels) {
 			continue
 		}
-		parsed := p.remember(policy.UID, policy.Generation, func() *parsedPolicy {
-			return &parsedPolicy{policy: compile.FromHostPolicy(policy)}
-		})
-		w.Selections = append(w.Selections, compile.Selection{Policy: parsed.policy, AuditOnly: treatment == selector.Audited})
+		w.Selections = append(w.Selections, p.remember(object.UID, object.Generation, func() *parsedPolicy {
+			return &parsedPolicy{policy: parse.HostPolicy(object)}
+		}).selection())
 	}
 	return w, len(w.Selections) > 0
 }
@@ -116,19 +117,19 @@ func (p *planner) parse(in inputs) []*parsedPolicy {
 	live := map[policyKey]bool{}
 	var out []*parsedPolicy
 	for i := range in.policies {
-		policy := &in.policies[i]
-		live[policyKey{policy.UID, policy.Generation}] = true
-		out = append(out, p.remember(policy.UID, policy.Generation, func() *parsedPolicy {
-			s, _ := selector.ForPolicy(policy)
-			return &parsedPolicy{policy: compile.FromPolicy(policy), selector: s}
+		object := &in.policies[i]
+		live[policyKey{object.UID, object.Generation}] = true
+		out = append(out, p.remember(object.UID, object.Generation, func() *parsedPolicy {
+			s, _ := selector.ForPolicy(object)
+			return &parsedPolicy{policy: parse.KubeArmorPolicy(object), selector: s}
 		}))
 	}
 	for i := range in.clusterPolicies {
-		policy := &in.clusterPolicies[i]
-		live[policyKey{policy.UID, policy.Generation}] = true
-		out = append(out, p.remember(policy.UID, policy.Generation, func() *parsedPolicy {
-			s, _ := selector.ForClusterPolicy(policy)
-			return &parsedPolicy{policy: compile.FromClusterPolicy(policy), selector: s}
+		object := &in.clusterPolicies[i]
+		live[policyKey{object.UID, object.Generation}] = true
+		out = append(out, p.remember(object.UID, object.Generation, func() *parsedPolicy {
+			s, _ := selector.ForClusterPolicy(object)
+			return &parsedPolicy{policy: parse.ClusterPolicy(object), selector: s}
 		}))
 	}
 	for i := range in.hostPolicies {
@@ -142,10 +143,10 @@ func (p *planner) parse(in inputs) []*parsedPolicy {
 	return out
 }
 
-func (p *planner) remember(uid types.UID, generation int64, parse func() *parsedPolicy) *parsedPolicy {
+func (p *planner) remember(uid types.UID, generation int64, read func() *parsedPolicy) *parsedPolicy {
 	key := policyKey{uid, generation}
 	if p.parsed[key] == nil {
-		p.parsed[key] = parse()
+		p.parsed[key] = read()
 	}
 	return p.parsed[key]
 }
@@ -153,8 +154,8 @@ func (p *planner) remember(uid types.UID, generation int64, parse func() *parsed
 // refuse takes a policy out until it changes. It says false when there is none, or when it is out already.
 func (p *planner) refuse(ref compile.Ref, why string) bool {
 	for _, parsed := range p.parsed {
-		if parsed.policy.Ref == ref && !parsed.refused {
-			parsed.policy, parsed.refused = parsed.policy.Refused(why), true
+		if parsed.policy.Ref == ref && parsed.refused == "" {
+			parsed.refused = why
 			return true
 		}
 	}
@@ -179,22 +180,4 @@ func apiPod(c containers.Container, pods map[types.NamespacedName]*metav1.Partia
 		return nil
 	}
 	return pod
-}
-
-// filePosture: the namespace's annotation, then the KubeArmorConfig's setting, then audit.
-func filePosture(in inputs, namespace string) compile.Posture {
-	for _, word := range []string{annotation(in.namespaces[namespace], operatorv1.AnnotationFilePosture), in.settings[settingFilePosture]} {
-		switch posture := compile.Posture(word); posture {
-		case compile.PostureAllow, compile.PostureAudit, compile.PostureBlock:
-			return posture
-		}
-	}
-	return compile.PostureAudit
-}
-
-func annotation(object *metav1.PartialObjectMetadata, key string) string {
-	if object == nil {
-		return ""
-	}
-	return object.Annotations[key]
 }

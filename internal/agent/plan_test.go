@@ -17,6 +17,8 @@ import (
 	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/agent/containers"
+	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor"
 )
@@ -55,7 +57,7 @@ func clusterPolicy() securityv1.KubeArmorClusterPolicy {
 // bindings compiles and tells, for each cgroup, what it is bound to: "1: block /bin/sh" or "2: nothing".
 func bindings(in inputs) []string {
 	p := planner{system: "kubearmor", parsed: map[policyKey]*parsedPolicy{}}
-	out := compile.Compile(p.workloads(in))
+	out := compile.Compile(p.workloads(in), enforcer.Abilities())
 	var lines []string
 	for cgroup, id := range out.Set.Bindings {
 		for _, profile := range out.Set.Profiles {
@@ -138,23 +140,34 @@ func TestLabelsComeFromTheAPIServerWhenItKnowsThePod(t *testing.T) {
 	}
 }
 
-func TestFilePosture(t *testing.T) {
-	settings := map[string]string{settingFilePosture: "block"}
-	namespace := func(posture string) map[string]*metav1.PartialObjectMetadata {
-		return map[string]*metav1.PartialObjectMetadata{"shop": object("shop", nil, map[string]string{operatorv1.AnnotationFilePosture: posture})}
+func TestPostures(t *testing.T) {
+	settings := map[string]string{
+		"defaultFilePosture": "block", "defaultNetworkPosture": "allow", "hostDefaultCapabilitiesPosture": "block", "hostDefaultFilePosture": "none",
+	}
+	namespace := func(annotation, posture string) map[string]*metav1.PartialObjectMetadata {
+		return map[string]*metav1.PartialObjectMetadata{"shop": object("shop", nil, map[string]string{annotation: posture})}
 	}
 	for name, tt := range map[string]struct {
 		in   inputs
-		want compile.Posture
+		host bool
+		want string
 	}{
-		"audit is the default":                     {inputs{}, compile.PostureAudit},
-		"the KubeArmorConfig sets it":              {inputs{settings: settings}, compile.PostureBlock},
-		"the namespace overrides it":               {inputs{settings: settings, namespaces: namespace("allow")}, compile.PostureAllow},
-		"a word that is none falls back to config": {inputs{settings: settings, namespaces: namespace("alow")}, compile.PostureBlock},
+		"audit is the default":                     {inputs{}, false, "audit audit audit"},
+		"the KubeArmorConfig sets them":            {inputs{settings: settings}, false, "block allow audit"},
+		"the namespace overrides that of files":    {inputs{settings: settings, namespaces: namespace(operatorv1.AnnotationFilePosture, "allow")}, false, "allow allow audit"},
+		"of the network":                           {inputs{settings: settings, namespaces: namespace(operatorv1.AnnotationNetworkPosture, "block")}, false, "block block audit"},
+		"of capabilities":                          {inputs{settings: settings, namespaces: namespace(operatorv1.AnnotationCapabilitiesPosture, "block")}, false, "block allow block"},
+		"a word that is none falls back to config": {inputs{settings: settings, namespaces: namespace(operatorv1.AnnotationFilePosture, "alow")}, false, "block allow audit"},
+		"the host has its own":                     {inputs{settings: settings, namespaces: namespace(operatorv1.AnnotationFilePosture, "allow")}, true, "audit audit block"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := filePosture(tt.in, "shop"); got != tt.want {
-				t.Errorf("posture = %s, want %s", got, tt.want)
+			postures := podPostures(tt.in, "shop")
+			if tt.host {
+				postures = hostPostures(tt.in)
+			}
+			got := fmt.Sprintf("%s %s %s", postures[policy.DomainFile], postures[policy.DomainNetwork], postures[policy.DomainCapabilities])
+			if got != tt.want {
+				t.Errorf("postures of files, network and capabilities = %s, want %s", got, tt.want)
 			}
 		})
 	}
@@ -177,7 +190,7 @@ func TestStatusStaysWithinItsBounds(t *testing.T) {
 	var results []compile.Result
 	for i := range maxPolicies + 7 {
 		results = append(results, compile.Result{
-			Ref: compile.Ref{Kind: compile.KindPolicy, Namespace: "n", Name: fmt.Sprintf("p%04d", i)}, State: compile.StateRefused,
+			Ref: compile.Ref{Kind: policy.KindPolicy, Namespace: "n", Name: fmt.Sprintf("p%04d", i)}, State: compile.StateRefused,
 			Unsupported: []compile.Unsupported{{Rule: strings.Repeat("é", 600), Reason: compile.ReasonPattern, Message: "\xff"}},
 		})
 	}

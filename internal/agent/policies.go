@@ -93,10 +93,7 @@ func (f facet) nodePolicies(results []compile.Result) []operatorv1.NodePolicy {
 // unsupportedReason tells whole sections that are missing from single rules that are.
 func unsupportedReason(missing []compile.Unsupported) string {
 	for _, u := range missing {
-		switch u.Reason {
-		case compile.ReasonNetwork, compile.ReasonDNS, compile.ReasonCapabilities, compile.ReasonSyscalls,
-			compile.ReasonDevice, compile.ReasonPreset, compile.ReasonAppArmor:
-		default:
+		if !u.Reason.OfSection() {
 			return securityv1.ReasonRuleUnsupported
 		}
 	}

@@ -31,6 +31,9 @@ const (
 	RuleUnresolved = sensor.RuleUnresolved
 )
 
+// Abilities of the core: what the enforcers that share it can hold, also the one that only observes.
+func Abilities() compile.Abilities { return compile.Paths() }
+
 // Options of an enforcer.
 type Options struct {
 	// HostRoot is where the host's folders are mounted; "/" on the host itself.

@@ -13,6 +13,7 @@ import (
 	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/parse"
 )
 
 // FuzzTheCoreTakesWhatIsCompiled holds both checks of a path together: what the compiler lets through, the core must
@@ -26,15 +27,16 @@ func FuzzTheCoreTakesWhatIsCompiled(f *testing.F) {
 		f.Add(path)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		policy := &securityv1.KubeArmorPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p"}}
-		policy.Spec.Process.MatchPaths = []securityv1.ProcessPath{{Path: securityv1.AbsolutePath(path)}}
-		policy.Spec.File.MatchPaths = []securityv1.FilePath{{Path: securityv1.AbsolutePath(path)}}
-		policy.Spec.File.MatchDirectories = []securityv1.FileDirectory{
+		object := &securityv1.KubeArmorPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p"}}
+		object.Spec.Process.MatchPaths = []securityv1.ProcessPath{{Path: securityv1.AbsolutePath(path)}}
+		object.Spec.File.MatchPaths = []securityv1.FilePath{{Path: securityv1.AbsolutePath(path)}}
+		object.Spec.File.MatchDirectories = []securityv1.FileDirectory{
 			{Directory: securityv1.AbsoluteDirectory(path)}, {Directory: securityv1.AbsoluteDirectory(path), Recursive: true},
 		}
+		policy := parse.KubeArmorPolicy(object)
 		out := compile.Compile([]compile.Workload{{
-			Cgroup: compile.Cgroup{ID: 7, Level: 3}, Selections: []compile.Selection{{Policy: compile.FromPolicy(policy)}},
-		}})
+			Cgroup: compile.Cgroup{ID: 7, Level: 3}, Selections: []compile.Selection{{Policy: &policy}},
+		}}, Abilities())
 		err := new(Core).Apply(t.Context(), out.Set)
 		if _, problem, refused := RefusedRule(err); refused {
 			t.Errorf("the core refuses what was compiled of %q: %s", path, problem)

@@ -11,8 +11,10 @@ import (
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/cgroup"
+	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/parse"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/selector"
 )
 
@@ -37,8 +39,8 @@ type plan struct {
 // newPlan compiles the policies that select the command, and with o.Host those that select the machine.
 func newPlan(o Options, command compile.Cgroup) (plan, error) {
 	p := plan{command: command}
-	w := compile.Workload{Cgroup: command, FilePosture: o.Postures[policy.DomainFile]}
-	host := compile.Workload{Cgroup: compile.Cgroup{ID: cgroup.Root, Path: "/"}, Host: true, FilePosture: o.Postures[policy.DomainFile]}
+	w := compile.Workload{Cgroup: command, Postures: o.Postures}
+	host := compile.Workload{Cgroup: compile.Cgroup{ID: cgroup.Root, Path: "/"}, Host: true, Postures: o.Postures}
 	for _, object := range o.Policies {
 		parsed, ofHost, selected, err := o.Subject.selection(object)
 		switch {
@@ -49,9 +51,9 @@ func newPlan(o Options, command compile.Cgroup) (plan, error) {
 		case !selected:
 			p.unselected = append(p.unselected, parsed.Ref)
 		case ofHost:
-			host.Selections = append(host.Selections, compile.Selection{Policy: parsed})
+			host.Selections = append(host.Selections, compile.Selection{Policy: &parsed})
 		default:
-			w.Selections = append(w.Selections, compile.Selection{Policy: parsed})
+			w.Selections = append(w.Selections, compile.Selection{Policy: &parsed})
 		}
 	}
 	var workloads []compile.Workload
@@ -63,25 +65,25 @@ func newPlan(o Options, command compile.Cgroup) (plan, error) {
 	if len(workloads) == 0 {
 		return p, errors.New("no policy selects the command: see --namespace and --labels")
 	}
-	p.compiled = compile.Compile(workloads)
+	p.compiled = compile.Compile(workloads, enforcer.Abilities())
 	p.compiled.Set.Generation = 1
 	return p, nil
 }
 
 // selection parses a policy and says whether it selects the subject.
-func (s Subject) selection(object runtime.Object) (parsed *compile.Policy, ofHost, selected bool, err error) {
+func (s Subject) selection(object runtime.Object) (parsed policy.Policy, ofHost, selected bool, err error) {
 	var pods selector.Selector
 	switch o := object.(type) {
 	case *securityv1.KubeArmorPolicy:
-		parsed = compile.FromPolicy(o)
+		parsed = parse.KubeArmorPolicy(o)
 		pods, err = selector.ForPolicy(o)
 	case *securityv1.KubeArmorClusterPolicy:
-		parsed = compile.FromClusterPolicy(o)
+		parsed = parse.ClusterPolicy(o)
 		pods, err = selector.ForClusterPolicy(o)
 	case *securityv1.KubeArmorHostPolicy:
-		return compile.FromHostPolicy(o), true, s.Every || selector.SelectsNode(o, s.Labels), nil
+		return parse.HostPolicy(o), true, s.Every || selector.SelectsNode(o, s.Labels), nil
 	default:
-		return nil, false, false, fmt.Errorf("%T is not a policy", object)
+		return parsed, false, false, fmt.Errorf("%T is not a policy", object)
 	}
 	pod := selector.Pod{Namespace: s.Namespace, Labels: s.Labels}
 	return parsed, false, s.Every || pods.SelectsPod(pod) && pods.SelectsContainer(s.Container), err

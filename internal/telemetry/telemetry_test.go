@@ -16,6 +16,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 )
 
@@ -29,7 +30,7 @@ func open(action compile.Action, denied bool) enforcer.Event {
 
 func rule(action, effective compile.Action) *compile.RuleInfo {
 	return &compile.RuleInfo{
-		Policy: compile.Ref{Kind: compile.KindPolicy, Namespace: "shop", Name: "p"}, Severity: 7, Tags: []string{"a", "b"},
+		Policy: compile.Ref{Kind: policy.KindPolicy, Namespace: "shop", Name: "p"}, Severity: 7, Tags: []string{"a", "b"},
 		Message: "hands off", Action: action, Effective: effective, Rule: "spec.file.matchPaths[0]",
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/root"
 )
 
 // Unavailable stands for the containers of a node that cannot be told apart: it has no cgroup v2, or no known runtime.
@@ -24,6 +25,9 @@ func (u Unavailable) ByCgroup(compile.CgroupID) (Container, bool) { return Conta
 func (u Unavailable) Host() (compile.Cgroup, []compile.Cgroup, error) {
 	return compile.Cgroup{}, nil, u.Err
 }
+
+// HostRoot is not looked at.
+func (u Unavailable) HostRoot() *root.Root { return nil }
 
 // IsHost is not known.
 func (u Unavailable) IsHost(compile.CgroupID) bool { return false }

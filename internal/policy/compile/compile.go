@@ -5,23 +5,37 @@ package compile
 import (
 	"cmp"
 	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 )
 
 // Selection is a policy that selects a workload.
 type Selection struct {
-	Policy *Policy
-	// AuditOnly: the workload is annotated as audited, so that Block means Audit.
-	AuditOnly bool
+	Policy *policy.Policy
+	// Refused is why no rule of the policy is to be held: the enforcer took no set with it. Empty for all others.
+	Refused string
+}
+
+// Root follows the symbolic links of a workload's own root.
+type Root interface {
+	// Resolve gives the path of the object behind a clean path, in the same form: with "/" at its end for a directory.
+	// It is the path itself where no link is on the way, and where nothing is there. multiCall says that the object is
+	// one program behind many names (busybox), of which path is another one.
+	Resolve(path string) (object string, multiCall bool)
 }
 
 // Workload is one container, or the host, with the policies that select it.
 type Workload struct {
 	Cgroup     Cgroup
 	Selections []Selection
-	// FilePosture of the allow-lists of processes and files; audit when empty.
-	FilePosture Posture
+	// AuditOnly: the workload is annotated as audited, so that Block means Audit, in rules and postures.
+	AuditOnly bool
+	// Postures of the allow-lists of files, network and capabilities; audit where there is none. Processes have that of
+	// files.
+	Postures map[Domain]policy.Posture
+	// Root of the workload, as its processes see it; nil when it cannot be looked at, and then every path is taken as it
+	// is written.
+	Root Root
 	// Host is the node itself; it is no container.
 	Host bool
 	// Exempt binds the workload even without a rule, so that no rule of the host reaches it.
@@ -61,31 +75,43 @@ type Output struct {
 	Policies []Result
 }
 
-// Compile turns workloads and the policies that select them into what an enforcer holds.
-func Compile(workloads []Workload) Output {
-	out := Output{
-		Set:   Set{Bindings: map[Cgroup]ProfileID{}},
-		Rules: map[RuleID]RuleInfo{},
-	}
-	built := map[string]profileOf{}
+// Compiler compiles for one enforcer. It remembers the profiles of the last call, so that a container that comes or goes
+// costs no more than its own. The zero Compiler holds nothing; set Abilities.
+type Compiler struct {
+	// Abilities of the enforcer; never changed after the first call.
+	Abilities Abilities
+
+	built map[string]*group
+}
+
+// Compile turns workloads and the policies that select them into what an enforcer with these abilities holds.
+func Compile(workloads []Workload, abilities Abilities) Output {
+	c := Compiler{Abilities: abilities}
+	return c.Compile(workloads)
+}
+
+// Compile turns workloads and the policies that select them into what the enforcer holds. The policies must not change
+// between two calls: another generation of a policy is another Policy.
+func (c *Compiler) Compile(workloads []Workload) Output {
+	groups, membership := c.group(workloads)
+	out := Output{Set: Set{Bindings: map[Cgroup]ProfileID{}}, Rules: map[RuleID]RuleInfo{}}
 	profiles := map[ProfileID]Profile{}
 	tally := tally{}
-	for _, w := range workloads {
-		key := groupKey(w)
-		profile, done := built[key]
-		if !done {
-			profile = build(w.Selections, w.FilePosture)
-			built[key] = profile
-		}
-		tally.add(w, profile)
-		if len(profile.rules) == 0 && !w.Exempt {
+	for _, g := range groups {
+		tally.add(g)
+	}
+	for i, w := range workloads {
+		profile := membership[i].profile
+		if len(profile.Rules) == 0 && !w.Exempt {
 			continue
 		}
-		id := profileID(profile.rules)
-		profiles[id] = Profile{ID: id, Rules: profile.rules}
-		out.Set.Bindings[w.Cgroup] = id
-		for ruleID, info := range profile.infos {
-			out.Rules[ruleID] = info
+		out.Set.Bindings[w.Cgroup] = profile.ID
+		if _, known := profiles[profile.ID]; known {
+			continue
+		}
+		profiles[profile.ID] = profile
+		for id, info := range membership[i].infos {
+			out.Rules[id] = info
 		}
 	}
 	for _, p := range profiles {
@@ -94,80 +120,4 @@ func Compile(workloads []Workload) Output {
 	slices.SortFunc(out.Set.Profiles, func(a, b Profile) int { return cmp.Compare(a.ID, b.ID) })
 	out.Policies = tally.results()
 	return out
-}
-
-// groupKey is equal for workloads that get the same profile, so that a hundred replicas are compiled once.
-func groupKey(w Workload) string {
-	parts := make([]string, 0, len(w.Selections)+1)
-	for _, s := range w.Selections {
-		r := s.Policy.Ref
-		parts = append(parts, strings.Join([]string{
-			r.Kind, r.Namespace, r.Name, strconv.FormatInt(s.Policy.Generation, 10), strconv.FormatBool(s.AuditOnly),
-		}, "\x00"))
-	}
-	slices.Sort(parts)
-	return strings.Join(append(parts, string(w.FilePosture)), "\x01")
-}
-
-// tally collects, over all workloads, what became of each policy.
-type tally map[Ref]*tallied
-
-type tallied struct {
-	policy     *Policy
-	containers int
-	withheld   map[Unsupported]bool
-	left       map[string]bool
-}
-
-func (t tally) add(w Workload, profile profileOf) {
-	for _, s := range w.Selections {
-		entry := t[s.Policy.Ref]
-		if entry == nil {
-			entry = &tallied{policy: s.Policy, withheld: map[Unsupported]bool{}, left: map[string]bool{}}
-			t[s.Policy.Ref] = entry
-		}
-		if !w.Host {
-			entry.containers++
-		}
-		for i := range s.Policy.rules {
-			if u, found := profile.withheld[place{s.Policy.Ref, s.Policy.rules[i].at}]; found {
-				entry.withheld[u] = true
-				entry.left[u.Rule] = true
-			}
-		}
-	}
-}
-
-func (t tally) results() []Result {
-	results := make([]Result, 0, len(t))
-	for ref, entry := range t {
-		results = append(results, entry.result(ref))
-	}
-	slices.SortFunc(results, func(a, b Result) int { return compareRefs(a.Ref, b.Ref) })
-	return results
-}
-
-func (e *tallied) result(ref Ref) Result {
-	r := Result{Ref: ref, Generation: e.policy.Generation, Containers: e.containers}
-	r.Unsupported = append(r.Unsupported, e.policy.Unsupported()...)
-	for u := range e.withheld {
-		r.Unsupported = append(r.Unsupported, u)
-	}
-	slices.SortFunc(r.Unsupported, func(a, b Unsupported) int {
-		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Message, b.Message))
-	})
-	for i := range e.policy.rules {
-		if rule := &e.policy.rules[i]; rule.unsupported == "" && !e.left[rule.at] {
-			r.InForce++
-		}
-	}
-	switch {
-	case len(r.Unsupported) == 0:
-		r.State = StateEnforced
-	case r.InForce > 0:
-		r.State = StateDegraded
-	default:
-		r.State = StateRefused
-	}
-	return r
 }

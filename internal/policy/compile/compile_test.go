@@ -4,6 +4,7 @@ package compile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,21 +12,39 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/parse"
 )
 
-// line is a rule of a profile without its id, as text: "process block path /bin/sh".
+// line is a rule of a profile without its id, as text: "process Block path /bin/sh from /bin/bash if owner args -v".
 func line(r Rule) string {
-	domain := map[Domain]string{DomainProcess: "process", DomainFile: "file"}[r.Domain]
-	action := map[Action]string{ActionAllow: "allow", ActionAudit: "audit", ActionBlock: "block"}[r.Action]
-	match := map[Match]string{MatchPath: "path", MatchDirectory: "dir", MatchRecursive: "tree"}[r.Match]
-	return fmt.Sprintf("%s %s %s %s", domain, action, match, r.Path)
+	match := []string{"", "path", "dir", "tree", "execname", "pattern", "protocol", "capability"}[r.Match]
+	words := []string{r.Domain.String(), r.Action.String(), match, r.Path}
+	if r.Source != "" {
+		words = append(words, "from", r.Source)
+	}
+	for i, word := range []string{"owner", "read", "noTerminal"} {
+		if r.Conditions&(1<<i) != 0 {
+			words = append(words, "if", word)
+		}
+	}
+	if r.Conditions&ConditionArguments != 0 {
+		words = append(words, "args", strings.Join(r.Arguments, ","))
+	}
+	return strings.Join(words, " ")
 }
 
+// lines are the rules and postures of all profiles.
 func lines(out Output) []string {
 	var text []string
 	for _, p := range out.Set.Profiles {
 		for _, r := range p.Rules {
 			text = append(text, line(r))
+		}
+		for domain := range Domain(policy.Domains) {
+			if action := p.Postures[domain]; action != ActionNone {
+				text = append(text, fmt.Sprintf("%s posture %s", domain, action))
+			}
 		}
 	}
 	return text
@@ -42,10 +61,11 @@ func left(out Output) []string {
 	return text
 }
 
-func ksp(name string, spec securityv1.KubeArmorPolicySpec) *Policy {
-	return FromPolicy(&securityv1.KubeArmorPolicy{
+func ksp(name string, spec securityv1.KubeArmorPolicySpec) *policy.Policy {
+	p := parse.KubeArmorPolicy(&securityv1.KubeArmorPolicy{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, Generation: 1}, Spec: spec,
 	})
+	return &p
 }
 
 func processes(r securityv1.Report, p securityv1.Process) securityv1.KubeArmorPolicySpec {
@@ -58,7 +78,15 @@ func files(r securityv1.Report, f securityv1.File) securityv1.KubeArmorPolicySpe
 
 func action(a securityv1.Action) securityv1.Report { return securityv1.Report{Action: a} }
 
-func on(policies ...*Policy) []Workload {
+func from(paths ...securityv1.AbsolutePath) []securityv1.MatchSource {
+	var out []securityv1.MatchSource
+	for _, path := range paths {
+		out = append(out, securityv1.MatchSource{Path: path})
+	}
+	return out
+}
+
+func on(policies ...*policy.Policy) []Workload {
 	w := Workload{Cgroup: Cgroup{ID: 7, Level: 3, Path: "/a/b/c"}}
 	for _, p := range policies {
 		w.Selections = append(w.Selections, Selection{Policy: p})
@@ -66,103 +94,86 @@ func on(policies ...*Policy) []Workload {
 	return []Workload{w}
 }
 
+// links are a root's symbolic links; those that end in busybox lead to a program of many names.
+type links map[string]string
+
+func (l links) Resolve(path string) (string, bool) {
+	if object, found := l[path]; found {
+		return object, strings.HasSuffix(object, "busybox")
+	}
+	return path, false
+}
+
 func TestCompile(t *testing.T) {
-	longestName := "/" + strings.Repeat("n", nameMax)
-	no, yes := false, true
-	source := []securityv1.MatchSource{{Path: "/bin/sh"}}
 	block, audit, allow := securityv1.ActionBlock, securityv1.ActionAudit, securityv1.ActionAllow
-	none := securityv1.Report{}
+	none, no := securityv1.Report{}, false
+	everything := securityv1.KubeArmorPolicySpec{
+		Presets: []securityv1.Preset{{Name: securityv1.PresetExec}},
+		Rules: securityv1.Rules{
+			Process: securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/x"}, {ExecName: "apt"}}},
+			Network: securityv1.Network{
+				MatchProtocols:  []securityv1.NetworkProtocol{{Protocol: "tcp", PTS: &no, FromSource: from("/s")}},
+				MatchDNSQueries: []securityv1.DNSQuery{{Domain: "a.b"}},
+			},
+			Capabilities: securityv1.Capabilities{MatchCapabilities: []securityv1.MatchCapability{{Capability: "net_raw"}}},
+			Syscalls: securityv1.Syscalls{
+				MatchSyscalls: []securityv1.MatchSyscall{{Syscalls: []securityv1.SyscallName{"open"}}},
+				MatchPaths:    []securityv1.SyscallPath{{Path: "/x"}},
+			},
+			AppArmor: "deny /x r,",
+		},
+	}
 	tests := map[string]struct {
 		workloads []Workload
+		abilities Abilities
 		rules     []string
 		left      []string
 		state     State
 	}{
-		"a path without any action is blocked": {
-			workloads: on(ksp("p", processes(none, securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/bin/sh"}}}))),
-			rules:     []string{"process block path /bin/sh"}, state: StateEnforced,
-		},
-		"the nearest action wins: rule, then section, then spec": {
-			workloads: on(ksp("p", files(action(allow), securityv1.File{
-				Report:     action(block),
-				MatchPaths: []securityv1.FilePath{{Path: "/a"}, {Path: "/b", Report: action(audit)}},
-			}))),
-			rules: []string{"file block path /a", "file audit path /b"}, state: StateEnforced,
-		},
-		"directories are plain or recursive, and repeated slashes mean one": {
-			workloads: on(ksp("p", files(none, securityv1.File{MatchDirectories: []securityv1.FileDirectory{
-				{Directory: "/etc//ssl/"}, {Directory: "/var/", Recursive: true}, {Directory: "/", Recursive: true},
-			}}))),
-			rules: []string{"file block tree /", "file block dir /etc/ssl/", "file block tree /var/"}, state: StateEnforced,
-		},
-		"dot components, relative paths and over-long ones are named, the other rules hold": {
-			workloads: on(ksp("p", files(none, securityv1.File{MatchPaths: []securityv1.FilePath{
-				{Path: "/a/../b"},
-				{Path: "/./a"},
-				{Path: "a"},
-				{Path: "/ok"},
-				{Path: "/dir/"},
-				{Path: securityv1.AbsolutePath(strings.Repeat("/x", 2048))},
-				{Path: "/a\x00b"},
-				{Path: securityv1.AbsolutePath("/" + strings.Repeat("n", 256) + "/a")},
-				{Path: securityv1.AbsolutePath(longestName)},
-			}}))),
-			rules: []string{"file block path " + longestName, "file block path /ok"}, state: StateDegraded,
+		"all domains, and what the core does not hold is named one by one": {
+			workloads: on(ksp("p", everything)), abilities: Everything(), state: StateDegraded,
+			rules: []string{
+				"process Block path /x", "process Block execname apt", "network Block protocol tcp from /s if noTerminal",
+				"capabilities Block capability net_raw",
+			},
 			left: []string{
-				"spec.file.matchPaths[0] PathInvalid", "spec.file.matchPaths[1] PathInvalid", "spec.file.matchPaths[2] PathInvalid",
-				"spec.file.matchPaths[4] PathInvalid", "spec.file.matchPaths[5] PathInvalid", "spec.file.matchPaths[6] PathInvalid",
-				"spec.file.matchPaths[7] PathInvalid",
+				"spec.apparmor AppArmorUnsupported", "spec.network.matchDNSQueries[0] DNSUnsupported", "spec.presets[0] PresetUnsupported",
+				"spec.syscalls.matchPaths[0] SyscallsUnsupported", "spec.syscalls.matchSyscalls[0] SyscallsUnsupported",
 			},
 		},
-		"a rule loses all of itself with its narrowing": {
+		"an enforcer of paths loses a whole rule with its narrowing": {
 			workloads: on(ksp("p", securityv1.KubeArmorPolicySpec{Rules: securityv1.Rules{
 				Process: securityv1.Process{
 					MatchPaths: []securityv1.ProcessPath{
-						{Path: "/1", FromSource: source},
-						{Path: "/2", OwnerOnly: true},
-						{Path: "/3", AllowedArgs: []string{"-v"}},
-						{Path: "/4", PTS: &no},
-						{Path: "/5", PTS: &yes},
-						{ExecName: "apt"},
+						{Path: "/1", FromSource: from("/s")}, {Path: "/2", OwnerOnly: true}, {Path: "/3", AllowedArgs: []string{"-v"}},
+						{Path: "/4", PTS: &no}, {ExecName: "apt"}, {Path: "/5"},
 					},
 					MatchPatterns: []securityv1.ProcessPattern{{Pattern: "/usr/*/x"}},
 				},
-				File: securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/6", ReadOnly: true}}},
+				File:         securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/6", ReadOnly: true}, {Path: "/7", Report: action(allow)}}},
+				Network:      securityv1.Network{MatchProtocols: []securityv1.NetworkProtocol{{Protocol: "tcp"}}},
+				Capabilities: securityv1.Capabilities{MatchCapabilities: []securityv1.MatchCapability{{Capability: "net_raw"}}},
 			}})),
-			state: StateRefused,
+			abilities: Paths(), state: StateDegraded, rules: []string{"process Block path /5"},
 			left: []string{
-				"spec.file.matchPaths[0] ReadOnlyUnsupported",
+				"spec.capabilities.matchCapabilities[0] CapabilitiesUnsupported", "spec.file.matchPaths[0] ReadOnlyUnsupported",
+				"spec.file.matchPaths[1] AllowListUnsupported", "spec.network.matchProtocols[0] NetworkUnsupported",
 				"spec.process.matchPaths[0] FromSourceUnsupported", "spec.process.matchPaths[1] OwnerOnlyUnsupported",
 				"spec.process.matchPaths[2] ArgumentsUnsupported", "spec.process.matchPaths[3] TerminalUnsupported",
-				"spec.process.matchPaths[4] TerminalUnsupported", "spec.process.matchPaths[5] ExecNameUnsupported",
-				"spec.process.matchPatterns[0] PatternUnsupported",
+				"spec.process.matchPaths[4] ExecNameUnsupported", "spec.process.matchPatterns[0] PatternUnsupported",
 			},
 		},
-		"sections of other domains are named one by one": {
-			workloads: on(ksp("p", securityv1.KubeArmorPolicySpec{
-				Presets: []securityv1.Preset{{Name: securityv1.PresetExec}},
-				Rules: securityv1.Rules{
-					Process:      securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/x"}}},
-					Network:      securityv1.Network{MatchProtocols: []securityv1.NetworkProtocol{{Protocol: "tcp"}}, MatchDNSQueries: []securityv1.DNSQuery{{Domain: "a.b"}}},
-					Capabilities: securityv1.Capabilities{MatchCapabilities: []securityv1.MatchCapability{{Capability: "net_raw"}}},
-					Syscalls:     securityv1.Syscalls{MatchSyscalls: []securityv1.MatchSyscall{{}}, MatchPaths: []securityv1.SyscallPath{{Path: "/x"}}},
-					AppArmor:     "deny /x r,",
-				},
-			})),
-			rules: []string{"process block path /x"}, state: StateDegraded,
-			left: []string{
-				"spec.apparmor AppArmorUnsupported", "spec.capabilities.matchCapabilities[0] CapabilitiesUnsupported",
-				"spec.network.matchDNSQueries[0] DNSUnsupported", "spec.network.matchProtocols[0] NetworkUnsupported",
-				"spec.presets[0] PresetUnsupported", "spec.syscalls.matchPaths[0] SyscallsUnsupported",
-				"spec.syscalls.matchSyscalls[0] SyscallsUnsupported",
-			},
+		"impossible rules are named, the other rules hold": {
+			workloads: on(ksp("p", files(none, securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/a/../b"}, {Path: "/ok"}}}))),
+			abilities: Everything(), state: StateDegraded, rules: []string{"file Block path /ok"}, left: []string{"spec.file.matchPaths[0] RuleInvalid"},
 		},
 		"Block wins over Audit over Allow on one path, across policies": {
 			workloads: on(
 				ksp("a", files(action(audit), securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/x"}, {Path: "/y"}}})),
 				ksp("b", files(action(block), securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/x"}}})),
+				ksp("c", files(action(allow), securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/x"}}})),
 			),
-			rules: []string{"file block path /x", "file audit path /y"}, state: StateEnforced,
+			abilities: Everything(), rules: []string{"file Block path /x", "file Audit path /y", "file posture Audit"}, state: StateEnforced,
 		},
 		"a recursive directory wins over a weaker plain one of the same name, not over a stronger one": {
 			workloads: on(ksp("a", files(none, securityv1.File{MatchDirectories: []securityv1.FileDirectory{
@@ -171,45 +182,85 @@ func TestCompile(t *testing.T) {
 				{Directory: "/y/", Report: action(block)},
 				{Directory: "/y/", Recursive: true, Report: action(audit)},
 			}}))),
-			rules: []string{"file block tree /x/", "file block dir /y/", "file audit tree /y/"}, state: StateEnforced,
+			abilities: Everything(), rules: []string{"file Block tree /x/", "file Block dir /y/", "file Audit tree /y/"}, state: StateEnforced,
 		},
-		"an Allow rule exempts from a Block rule, and its allow-list is named": {
-			workloads: on(ksp("a", files(none, securityv1.File{
+		"there is one rule for each source": {
+			workloads: on(ksp("a", files(none, securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/x", FromSource: from("/t", "/s")}}}))),
+			abilities: Everything(), rules: []string{"file Block path /x from /s", "file Block path /x from /t"}, state: StateEnforced,
+		},
+		"rules with different conditions compete, but for those that can never decide": {
+			workloads: on(
+				ksp("a", files(action(allow), securityv1.File{MatchPaths: []securityv1.FilePath{
+					{Path: "/x", OwnerOnly: true}, {Path: "/x"}, {Path: "/y", OwnerOnly: true}, {Path: "/y", ReadOnly: true},
+					{Path: "/z", OwnerOnly: true}, {Path: "/z", ReadOnly: true},
+				}})),
+				ksp("b", files(action(block), securityv1.File{MatchPaths: []securityv1.FilePath{
+					{Path: "/y", OwnerOnly: true, ReadOnly: true}, {Path: "/y", ReadOnly: true},
+				}})),
+			),
+			abilities: Everything(), state: StateEnforced,
+			rules: []string{
+				"file Allow path /x", "file Block path /y if owner if read",
+				"file Allow path /z if owner", "file Allow path /z if read", "file posture Audit",
+			},
+		},
+		"an allow-list without a posture and without rules that block exempts from nothing": {
+			workloads: allowing(on(ksp("a", files(action(allow), securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/x"}}})))),
+			abilities: Everything(), state: StateEnforced,
+		},
+		"an allow-list without a posture exempts from the rules that block": {
+			workloads: allowing(on(ksp("a", files(none, securityv1.File{
 				MatchPaths:       []securityv1.FilePath{{Path: "/etc/hosts", Report: action(allow)}},
 				MatchDirectories: []securityv1.FileDirectory{{Directory: "/etc/", Recursive: true}},
-			}))),
-			rules: []string{"file block tree /etc/", "file allow path /etc/hosts"}, state: StateDegraded,
-			left: []string{"spec.file.matchPaths[0] AllowListUnsupported"},
+			})))),
+			abilities: Everything(), rules: []string{"file Allow path /etc/hosts", "file Block tree /etc/"}, state: StateEnforced,
 		},
-		"Allow rules alone leave nothing to hold": {
-			workloads: on(ksp("a", files(action(allow), securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/etc/hosts"}}}))),
-			state:     StateRefused, left: []string{"spec.file.matchPaths[0] AllowListUnsupported"},
+		"processes have the posture of files, and each domain is an allow-list of its own": {
+			workloads: on(ksp("a", securityv1.KubeArmorPolicySpec{Report: action(allow), Rules: securityv1.Rules{
+				Process:      securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/x"}}},
+				Network:      securityv1.Network{MatchProtocols: []securityv1.NetworkProtocol{{Protocol: "udp"}}},
+				Capabilities: securityv1.Capabilities{MatchCapabilities: []securityv1.MatchCapability{{Capability: "kill"}}},
+			}})),
+			abilities: Everything(), state: StateEnforced,
+			rules: []string{
+				"process Allow path /x", "network Allow protocol udp", "capabilities Allow capability kill",
+				"process posture Audit", "network posture Audit", "capabilities posture Audit",
+			},
 		},
-		"a Block rule stands back where an exception from it cannot be enforced": {
-			workloads: on(ksp("a", files(none, securityv1.File{
-				MatchPaths: []securityv1.FilePath{{Path: "/etc/shadow", Report: action(allow), FromSource: source}},
-				MatchDirectories: []securityv1.FileDirectory{
-					{Directory: "/etc/", Recursive: true}, {Directory: "/var/", Recursive: true},
-				},
-			}))),
-			rules: []string{"file block tree /var/"}, state: StateDegraded,
-			left: []string{"spec.file.matchDirectories[0] ExceptionUnsupported", "spec.file.matchPaths[0] FromSourceUnsupported"},
+		"a path through a link means the object behind it too": {
+			workloads: rooted(on(ksp("a", securityv1.KubeArmorPolicySpec{Rules: securityv1.Rules{
+				Process: securityv1.Process{MatchDirectories: []securityv1.ProcessDirectory{{Directory: "/bin/"}}},
+				File:    securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/lib/x", FromSource: from("/bin/sh")}}},
+			}})), links{"/bin/": "/usr/bin/", "/lib/x": "/usr/lib/x", "/bin/sh": "/usr/bin/dash"}),
+			abilities: Everything(), state: StateEnforced,
+			rules: []string{
+				"process Block dir /bin/", "process Block dir /usr/bin/",
+				"file Block path /lib/x from /bin/sh", "file Block path /lib/x from /usr/bin/dash",
+				"file Block path /usr/lib/x from /bin/sh", "file Block path /usr/lib/x from /usr/bin/dash",
+			},
+		},
+		"a program of many names is not meant by one of them": {
+			workloads: rooted(on(ksp("a", processes(none, securityv1.Process{MatchPaths: []securityv1.ProcessPath{
+				{Path: "/bin/sh"}, {Path: "/bin/busybox"}, {Path: "/x", FromSource: from("/bin/sh", "/s")},
+			}}))), links{"/bin/sh": "/bin/busybox"}),
+			abilities: Everything(), state: StateDegraded,
+			rules: []string{"process Block path /bin/busybox", "process Block path /bin/sh", "process Block path /x from /bin/sh", "process Block path /x from /s"},
+			left:  []string{"spec.process.matchPaths[0] MultiCallBinary", "spec.process.matchPaths[2] MultiCallBinary"},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			out := Compile(tt.workloads)
+			out := Compile(tt.workloads, tt.abilities)
 			if diff := cmp.Diff(tt.rules, lines(out)); diff != "" {
 				t.Errorf("rules (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tt.left, left(out)); diff != "" {
 				t.Errorf("unsupported (-want +got):\n%s", diff)
 			}
-			if got := out.Policies[0].State; got != tt.state {
-				t.Errorf("state = %s, want %s", got, tt.state)
-			}
-			if bound := len(out.Set.Bindings) == 1; bound != (len(tt.rules) > 0) {
-				t.Errorf("bindings = %v with %d rules", out.Set.Bindings, len(tt.rules))
+			for _, p := range out.Policies {
+				if p.State != tt.state {
+					t.Errorf("%s is %s, want %s", p.Ref, p.State, tt.state)
+				}
 			}
 			for _, p := range out.Set.Profiles {
 				for _, r := range p.Rules {
@@ -222,11 +273,63 @@ func TestCompile(t *testing.T) {
 	}
 }
 
+func allowing(workloads []Workload) []Workload {
+	workloads[0].Postures = map[Domain]policy.Posture{DomainFile: policy.PostureAllow}
+	return workloads
+}
+
+func rooted(workloads []Workload, root Root) []Workload {
+	workloads[0].Root = root
+	return workloads
+}
+
+func TestPostures(t *testing.T) {
+	allow := ksp("a", files(action(securityv1.ActionAllow), securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/x"}}}))
+	for name, tt := range map[string]struct {
+		posture   policy.Posture
+		auditOnly bool
+		want      Action
+	}{
+		"audit is the default":                   {"", false, ActionAudit},
+		"block":                                  {policy.PostureBlock, false, ActionBlock},
+		"an audited workload audits, not blocks": {policy.PostureBlock, true, ActionAudit},
+		"audit":                                  {policy.PostureAudit, false, ActionAudit},
+		"allow does nothing":                     {policy.PostureAllow, false, ActionNone},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := on(allow)
+			w[0].Postures, w[0].AuditOnly, w[0].Exempt = map[Domain]policy.Posture{DomainFile: tt.posture}, tt.auditOnly, true
+			if got := Compile(w, Everything()).Set.Profiles[0].Postures[DomainFile]; got != tt.want {
+				t.Errorf("posture = %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestTooManyVariantsOfOneThing(t *testing.T) {
+	var paths []securityv1.ProcessPath
+	for i := range MaxVariants + 1 {
+		paths = append(paths, securityv1.ProcessPath{Path: "/x", AllowedArgs: []string{fmt.Sprint(i)}, Report: action(securityv1.ActionBlock)})
+	}
+	paths[0].Action, paths[4].Severity = securityv1.ActionAudit, 9
+	out := Compile(on(ksp("p", processes(securityv1.Report{}, securityv1.Process{MatchPaths: paths}))), Everything())
+	if diff := cmp.Diff([]string{"spec.process.matchPaths[0] TooManyVariants"}, left(out)); diff != "" {
+		t.Errorf("what blocks is kept (-want +got):\n%s", diff)
+	}
+	if got := out.Policies[0]; got.InForce != MaxVariants || got.State != StateDegraded {
+		t.Errorf("result = %+v", got)
+	}
+	rules := lines(out)
+	if len(rules) != MaxVariants || rules[0] != "process Block path /x args 4" || rules[1] != "process Block path /x args 1" {
+		t.Errorf("the higher severity comes first, then the place: %v", rules)
+	}
+}
+
 func TestAuditedWorkloadGetsAuditForBlock(t *testing.T) {
 	p := ksp("a", processes(securityv1.Report{Severity: 7, Tags: []string{"t"}, Message: "m"},
 		securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/x"}}}))
-	workloads := append(on(p), Workload{Cgroup: Cgroup{ID: 8}, Selections: []Selection{{Policy: p, AuditOnly: true}}})
-	out := Compile(workloads)
+	workloads := append(on(p), Workload{Cgroup: Cgroup{ID: 8}, Selections: []Selection{{Policy: p}}, AuditOnly: true})
+	out := Compile(workloads, Everything())
 	if len(out.Set.Profiles) != 2 || len(out.Rules) != 2 {
 		t.Fatalf("want a profile and a rule for each treatment, got %d and %d", len(out.Set.Profiles), len(out.Rules))
 	}
@@ -236,7 +339,7 @@ func TestAuditedWorkloadGetsAuditForBlock(t *testing.T) {
 			want = ActionAudit
 		}
 		info := RuleInfo{
-			Policy: Ref{Kind: KindPolicy, Namespace: "shop", Name: "a"}, Severity: 7, Tags: []string{"t"}, Message: "m",
+			Policy: Ref{Kind: policy.KindPolicy, Namespace: "shop", Name: "a"}, Severity: 7, Tags: []string{"t"}, Message: "m",
 			Action: ActionBlock, Effective: want, Rule: "spec.process.matchPaths[0]",
 		}
 		if diff := cmp.Diff(info, out.Rules[profile.Rules[0].ID]); diff != "" {
@@ -249,17 +352,23 @@ func TestAuditedWorkloadGetsAuditForBlock(t *testing.T) {
 }
 
 func TestExemptWorkloadIsBoundWithoutRules(t *testing.T) {
-	out := Compile([]Workload{{Cgroup: Cgroup{ID: 9}, Exempt: true}, {Cgroup: Cgroup{ID: 10}}})
+	out := Compile([]Workload{{Cgroup: Cgroup{ID: 9}, Exempt: true}, {Cgroup: Cgroup{ID: 10}}}, Everything())
 	if len(out.Set.Bindings) != 1 || len(out.Set.Profiles) != 1 || len(out.Set.Profiles[0].Rules) != 0 {
 		t.Fatalf("want one binding to an empty profile, got %+v", out.Set)
 	}
 }
 
-func TestPostureAllowMakesAllowRulesHold(t *testing.T) {
-	workloads := on(ksp("a", files(action(securityv1.ActionAllow), securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/x"}}})))
-	workloads[0].FilePosture = PostureAllow
-	if got := Compile(workloads).Policies[0]; got.State != StateEnforced || got.InForce != 1 {
-		t.Errorf("with posture allow an allow-list denies nothing, so nothing is missing; got %+v", got)
+func TestRefusedPolicyIsLeftOutAndSaysSo(t *testing.T) {
+	rule := processes(securityv1.Report{}, securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/x"}}})
+	workloads := on(ksp("good", rule), ksp("odd", rule))
+	workloads[0].Selections[1].Refused = "it is odd"
+	out := Compile(workloads, Everything())
+	if len(lines(out)) != 1 || out.Policies[0].State != StateEnforced || out.Policies[1].State != StateRefused {
+		t.Errorf("rules %v, policies %+v", lines(out), out.Policies)
+	}
+	want := []Unsupported{{Rule: "spec.process.matchPaths[0]", Reason: ReasonRefused, Message: "it is odd"}}
+	if diff := cmp.Diff(want, out.Policies[1].Unsupported); diff != "" {
+		t.Errorf("unsupported (-want +got):\n%s", diff)
 	}
 }
 
@@ -271,8 +380,8 @@ func TestRuleIDsSurviveAnEditOfOtherRules(t *testing.T) {
 		}
 		return p
 	}
-	before := Compile(on(ksp("a", processes(securityv1.Report{Message: "old"}, paths("/x", "/y")))))
-	after := Compile(on(ksp("a", processes(securityv1.Report{Message: "new"}, paths("/z", "/y")))))
+	before := Compile(on(ksp("a", processes(securityv1.Report{Message: "old"}, paths("/x", "/y")))), Everything())
+	after := Compile(on(ksp("a", processes(securityv1.Report{Message: "new"}, paths("/z", "/y")))), Everything())
 	kept := 0
 	for id := range before.Rules {
 		if _, found := after.Rules[id]; found {
@@ -281,5 +390,73 @@ func TestRuleIDsSurviveAnEditOfOtherRules(t *testing.T) {
 	}
 	if kept != 1 {
 		t.Errorf("%d of the ids are the same, want 1 (the one of /y)", kept)
+	}
+}
+
+func TestRuleIDsTellAllContentApart(t *testing.T) {
+	rules := []policy.Rule{
+		{Path: "/x"}, {Directory: "/x/"}, {Directory: "/x/", Recursive: true}, {Pattern: "/x"}, {ExecName: "x"}, {Path: "/x", OwnerOnly: true},
+		{Path: "/x", ReadOnly: true}, {Path: "/x", NoTerminal: true}, {Path: "/x", AllowedArgs: []string{"a", "b"}},
+		{Path: "/x", AllowedArgs: []string{"ab"}}, {Path: "/x", Sources: []policy.Source{{Path: "/s"}}},
+		{Path: "/x", Sources: []policy.Source{{Path: "/s"}, {Path: "/t"}}}, {Path: "/x", Action: ActionAudit}, {Path: "/x", Domain: DomainProcess},
+	}
+	seen := map[RuleID]policy.Rule{}
+	for _, r := range rules {
+		id := newCandidate(&r, Ref{Name: "p"}, false).id
+		if other, found := seen[id]; found {
+			t.Errorf("%+v and %+v have the same id", r, other)
+		}
+		seen[id] = r
+	}
+	if a, b := newCandidate(&rules[0], Ref{Name: "p"}, false).id, newCandidate(&rules[0], Ref{Name: "q"}, false).id; a == b {
+		t.Error("rules of two policies have the same id")
+	}
+	if a := newCandidate(&policy.Rule{Path: "/x", At: "elsewhere", Severity: 4}, Ref{Name: "p"}, false).id; a != newCandidate(&rules[0], Ref{Name: "p"}, false).id {
+		t.Error("the place of a rule is part of its id")
+	}
+}
+
+func TestWorkloadsShareAProfileWhereTheirRootsResolveAlike(t *testing.T) {
+	p := ksp("p", processes(securityv1.Report{}, securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/bin/sh"}}}))
+	var workloads []Workload
+	for i, root := range []Root{nil, links{}, links{"/other": "/thing"}, links{"/bin/sh": "/usr/bin/sh"}, links{"/bin/sh": "/usr/bin/sh"}, links{"/bin/sh": "/bin/busybox"}} {
+		workloads = append(workloads, Workload{Cgroup: Cgroup{ID: CgroupID(i + 1)}, Selections: on(p)[0].Selections, Root: root})
+	}
+	out := Compile(workloads, Everything())
+	if len(out.Set.Profiles) != 2 {
+		t.Errorf("%d profiles, want one with and one without the object behind the link", len(out.Set.Profiles))
+	}
+	if len(out.Rules) != 1 {
+		t.Errorf("%d ids, want one: the alias is the same rule", len(out.Rules))
+	}
+	if got := out.Policies[0]; got.State != StateRefused || len(got.Unsupported) != 1 || got.Containers != 6 {
+		t.Errorf("one rule does not hold on one of six containers; result = %+v", got)
+	}
+}
+
+func TestCompilerRemembersWhatDidNotChange(t *testing.T) {
+	p := ksp("p", processes(securityv1.Report{}, securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/x"}}}))
+	c := Compiler{Abilities: Everything()}
+	first := c.Compile(on(p))
+	held := slices.Collect(func(yield func(*group) bool) {
+		for _, g := range c.built {
+			yield(g)
+		}
+	})[0]
+	second := c.Compile(append(on(p), Workload{Cgroup: Cgroup{ID: 8}, Selections: []Selection{{Policy: p}}}))
+	for _, g := range c.built {
+		if g != held {
+			t.Error("the same profile was built twice")
+		}
+	}
+	if first.Policies[0].Containers != 1 || second.Policies[0].Containers != 2 {
+		t.Errorf("containers: %d, then %d", first.Policies[0].Containers, second.Policies[0].Containers)
+	}
+	if diff := cmp.Diff(first.Set.Profiles, second.Set.Profiles); diff != "" {
+		t.Errorf("profiles (-first +second):\n%s", diff)
+	}
+	changed := ksp("p", processes(securityv1.Report{}, securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/y"}}}))
+	if got := lines(c.Compile(on(changed))); len(got) != 1 || got[0] != "process Block path /y" {
+		t.Errorf("a policy that was made anew gives %v", got)
 	}
 }

@@ -3,10 +3,12 @@
 package compile
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 
-	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 )
 
 // RuleInfo is what an alert says about the rule that matched. An event carries only the rule's id.
@@ -21,28 +23,8 @@ type RuleInfo struct {
 	Rule string
 }
 
-// parsed is one rule of a policy, with the cascade resolved. A rule that is not enforceable is parsed too: it may be
-// an exception from one that is.
-type parsed struct {
-	at       string
-	domain   Domain
-	action   Action
-	scope    scope
-	severity int
-	tags     []string
-	message  string
-	// sparing says that it spares some of the operations that it matches (the owner's, the reads, …).
-	sparing bool
-	// unsupported is empty for a rule that the core can hold.
-	unsupported Reason
-	why         string
-}
-
-func (p *parsed) refuse(reason Reason, why string) {
-	if p.unsupported == "" {
-		p.unsupported, p.why = reason, why
-	}
-}
+// RulePosture is the rule of a posture's verdict: no rule of the allow-list named the operation.
+const RulePosture RuleID = 1<<64 - 2
 
 // firstRuleID and lastRuleID keep the ids at both ends for verdicts that no rule of a policy made.
 const (
@@ -50,61 +32,80 @@ const (
 	lastRuleID  = 1<<64 - 1<<16
 )
 
-// id is derived from the policy's identity and from what the rule does, never from its place or its texts: a policy
+// candidate is a rule with the policy that it comes from and the action that it has for one workload.
+type candidate struct {
+	*policy.Rule
+	ref        Ref
+	id         RuleID
+	effective  Action
+	conditions Conditions
+}
+
+func newCandidate(r *policy.Rule, ref Ref, auditOnly bool) *candidate {
+	c := &candidate{Rule: r, ref: ref, effective: r.Action, conditions: conditionsOf(r)}
+	if auditOnly && c.effective == ActionBlock {
+		c.effective = ActionAudit
+	}
+	c.id = c.identity()
+	return c
+}
+
+// identity is derived from the policy's name and from what the rule does, never from its place or its texts: a policy
 // that is edited keeps the ids of the rules that did not change.
-func (p *parsed) id(ref Ref, effective Action) RuleID {
+func (c *candidate) identity() RuleID {
 	h := sha256.New()
-	for _, s := range []string{ref.Kind, ref.Namespace, ref.Name, p.scope.path} {
-		var length [8]byte
+	write(h, c.ref.Kind, c.ref.Namespace, c.ref.Name, nameOf(c.Rule))
+	h.Write([]byte{byte(c.Domain), byte(matchOf(c.Rule)), byte(c.Action), byte(c.effective), byte(c.conditions)})
+	sources := make([]string, 0, len(c.Sources))
+	for _, source := range c.Sources {
+		sources = append(sources, source.Path)
+	}
+	write(h, sources...)
+	write(h, c.AllowedArgs...)
+	return min(max(RuleID(binary.LittleEndian.Uint64(h.Sum(nil))), firstRuleID), lastRuleID)
+}
+
+func (c *candidate) info() RuleInfo {
+	return RuleInfo{
+		Policy: c.ref, Severity: c.Severity, Tags: c.Tags, Message: c.Message,
+		Action: c.Action, Effective: c.effective, Rule: c.At,
+	}
+}
+
+// precedence is the order of equal outcomes: the higher severity, then by name, so that the order of arrival never
+// matters. It is negative when a comes first.
+func precedence(a, b *candidate) int {
+	return cmp.Or(cmp.Compare(b.Severity, a.Severity), compareRefs(a.ref, b.ref), cmp.Compare(a.At, b.At))
+}
+
+func compareRefs(a, b Ref) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}
+
+// identify names a profile by its content.
+func identify(p Profile) ProfileID {
+	h := sha256.New()
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		var id [8]byte
+		binary.LittleEndian.PutUint64(id[:], uint64(r.ID))
+		h.Write(append(id[:], byte(r.Match)))
+		write(h, r.Path, r.Source)
+	}
+	for domain := range Domain(policy.Domains) {
+		h.Write([]byte{byte(p.Postures[domain])})
+	}
+	return ProfileID(binary.LittleEndian.Uint64(h.Sum(nil)) | 1)
+}
+
+// write puts texts into a hash, so that no two lists of texts write the same.
+func write(h hash.Hash, texts ...string) {
+	var length [8]byte
+	binary.LittleEndian.PutUint64(length[:], uint64(len(texts)))
+	h.Write(length[:])
+	for _, s := range texts {
 		binary.LittleEndian.PutUint64(length[:], uint64(len(s)))
 		h.Write(length[:])
 		h.Write([]byte(s))
-	}
-	h.Write([]byte{byte(p.domain), byte(p.scope.match()), byte(p.action), byte(effective)})
-	id := RuleID(binary.LittleEndian.Uint64(h.Sum(nil)))
-	return min(max(id, firstRuleID), lastRuleID)
-}
-
-func (p *parsed) info(ref Ref, effective Action) RuleInfo {
-	return RuleInfo{
-		Policy: ref, Severity: p.severity, Tags: p.tags, Message: p.message,
-		Action: p.action, Effective: effective, Rule: p.at,
-	}
-}
-
-// nearest resolves the cascade: the first of reports, from the rule outwards, that sets a field.
-func nearest(reports ...securityv1.Report) (Action, int, []string, string) {
-	action, severity, message := ActionNone, 0, ""
-	var tags []string
-	for _, r := range reports {
-		if action == ActionNone {
-			action = actionOf(r.Action)
-		}
-		if severity == 0 {
-			severity = int(r.Severity)
-		}
-		if tags == nil && len(r.Tags) > 0 {
-			tags = r.Tags
-		}
-		if message == "" {
-			message = r.Message
-		}
-	}
-	if action == ActionNone {
-		action = ActionBlock
-	}
-	return action, severity, tags, message
-}
-
-func actionOf(a securityv1.Action) Action {
-	switch a {
-	case securityv1.ActionAllow:
-		return ActionAllow
-	case securityv1.ActionAudit:
-		return ActionAudit
-	case securityv1.ActionBlock:
-		return ActionBlock
-	default:
-		return ActionNone
 	}
 }

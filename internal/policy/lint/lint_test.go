@@ -11,7 +11,9 @@ import (
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/parse"
 )
 
 // corpus is the folder of policies that other people wrote.
@@ -28,7 +30,7 @@ func corpus(t *testing.T) string {
 
 // TestPublishedPolicies reads every policy of the corpus: each is valid, and each of its rules is compiled or named.
 func TestPublishedPolicies(t *testing.T) {
-	read := 0
+	found := 0
 	err := filepath.WalkDir(corpus(t), func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".yaml" {
 			return err
@@ -44,41 +46,44 @@ func TestPublishedPolicies(t *testing.T) {
 			if decoder.Decode(&raw) != nil {
 				return nil
 			}
-			if policy := parse(t, path, raw.Raw); policy != nil {
-				read++
-				everyRuleAccountedFor(t, path, policy)
+			if p := readPolicy(t, path, raw.Raw); p != nil {
+				found++
+				everyRuleAccountedFor(t, path, p)
 			}
 		}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if read < 100 {
-		t.Errorf("only %d policies were read", read)
+	if found < 100 {
+		t.Errorf("only %d policies were read", found)
 	}
 }
 
-func parse(t *testing.T, path string, raw []byte) *compile.Policy {
+func readPolicy(t *testing.T, path string, raw []byte) *policy.Policy {
 	var kind struct {
 		Kind string `json:"kind"`
 	}
 	decode(t, path, raw, &kind)
 	switch kind.Kind {
-	case compile.KindPolicy:
+	case policy.KindPolicy:
 		p := &securityv1.KubeArmorPolicy{}
 		decode(t, path, raw, p)
 		valid(t, path, p)
-		return compile.FromPolicy(p)
-	case compile.KindClusterPolicy:
+		out := parse.KubeArmorPolicy(p)
+		return &out
+	case policy.KindClusterPolicy:
 		p := &securityv1.KubeArmorClusterPolicy{}
 		decode(t, path, raw, p)
 		valid(t, path, p)
-		return compile.FromClusterPolicy(p)
-	case compile.KindHostPolicy:
+		out := parse.ClusterPolicy(p)
+		return &out
+	case policy.KindHostPolicy:
 		p := &securityv1.KubeArmorHostPolicy{}
 		decode(t, path, raw, p)
 		valid(t, path, p)
-		return compile.FromHostPolicy(p)
+		out := parse.HostPolicy(p)
+		return &out
 	}
 	return nil
 }
@@ -89,20 +94,20 @@ func decode(t *testing.T, path string, raw []byte, into any) {
 	}
 }
 
-func valid(t *testing.T, path string, policy runtime.Object) {
-	if err := Validate(policy); err != nil {
+func valid(t *testing.T, path string, object runtime.Object) {
+	if err := Validate(object); err != nil {
 		t.Errorf("%s: %v", path, err)
 	}
 }
 
-func everyRuleAccountedFor(t *testing.T, path string, policy *compile.Policy) {
-	out := compile.Compile([]compile.Workload{{Selections: []compile.Selection{{Policy: policy}}}})
+func everyRuleAccountedFor(t *testing.T, path string, p *policy.Policy) {
+	out := compile.Compile([]compile.Workload{{Selections: []compile.Selection{{Policy: p}}}}, compile.Everything())
 	result := out.Policies[0]
 	if result.InForce == 0 && len(result.Unsupported) == 0 {
 		t.Errorf("%s: no rule is in force and none is named", path)
 	}
 	for _, u := range result.Unsupported {
-		if u.Reason == compile.ReasonPathInvalid {
+		if u.Reason == compile.ReasonInvalid {
 			t.Errorf("%s: %s: %s", path, u.Rule, u.Message)
 		}
 	}

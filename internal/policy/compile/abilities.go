@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"slices"
+
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
+)
+
+// Abilities are what an enforcer can hold. A rule that needs more is left out whole, and named with its reason.
+type Abilities struct {
+	// Matches that it knows, by domain; it holds no other domain.
+	Matches map[Domain][]Match
+	// Conditions that it knows.
+	Conditions Conditions
+	// Sources: rules for single executables.
+	Sources bool
+	// Postures: allow-lists.
+	Postures bool
+}
+
+// Everything is what the core can hold.
+func Everything() Abilities {
+	paths := []Match{MatchPath, MatchDirectory, MatchRecursive, MatchPattern}
+	return Abilities{
+		Matches: map[Domain][]Match{
+			DomainProcess:      append(slices.Clone(paths), MatchExecName),
+			DomainFile:         paths,
+			DomainNetwork:      {MatchProtocol},
+			DomainCapabilities: {MatchCapability},
+		},
+		Conditions: ConditionOwner | ConditionRead | ConditionNoTerminal | ConditionArguments,
+		Sources:    true,
+		Postures:   true,
+	}
+}
+
+// Paths is what a core can hold that knows nothing but paths and directories.
+func Paths() Abilities {
+	paths := []Match{MatchPath, MatchDirectory, MatchRecursive}
+	return Abilities{Matches: map[Domain][]Match{DomainProcess: paths, DomainFile: paths}}
+}
+
+// holds says why the enforcer cannot hold a rule, or nothing.
+func (a Abilities) holds(r *policy.Rule) (Reason, string) {
+	missing := conditionsOf(r) &^ a.Conditions
+	known, held := a.Matches[r.Domain]
+	switch {
+	case r.Preset != "":
+		return ReasonPreset, "presets are not enforced yet"
+	case !held:
+		return domainReason(r.Domain)
+	case !slices.Contains(known, matchOf(r)):
+		return matchReason(matchOf(r))
+	case len(r.Sources) > 0 && !a.Sources:
+		return ReasonFromSource, "fromSource is not enforced yet; without it the rule would hold for every executable"
+	case missing&ConditionArguments != 0:
+		return ReasonArguments, "allowedArgs is not enforced yet; without it the rule would hold for every argument"
+	case missing&ConditionNoTerminal != 0:
+		return ReasonTerminal, "pts is not enforced yet; without it the rule would hold with and without a terminal"
+	case missing&ConditionOwner != 0:
+		return ReasonOwnerOnly, "ownerOnly is not enforced yet; without it the rule would hold for the owner too"
+	case missing&ConditionRead != 0:
+		return ReasonReadOnly, "readOnly is not enforced yet; without it the rule would hold for reads too"
+	}
+	return "", ""
+}
+
+func domainReason(d Domain) (Reason, string) {
+	switch d {
+	case DomainNetwork:
+		return ReasonNetwork, "rules on protocols are not enforced yet"
+	case DomainCapabilities:
+		return ReasonCapabilities, "rules on capabilities are not enforced yet"
+	case policy.DomainDNS:
+		return ReasonDNS, "rules on DNS names are not enforced yet"
+	case policy.DomainSyscalls:
+		return ReasonSyscalls, "rules on system calls are not observed yet"
+	default:
+		return ReasonDevice, "rules on devices are not enforced yet"
+	}
+}
+
+func matchReason(m Match) (Reason, string) {
+	if m == MatchExecName {
+		return ReasonExecName, "execname is not enforced yet; name the executable by its whole path"
+	}
+	return ReasonPattern, "patterns are not enforced yet; name paths or directories"
+}
+
+// matchOf says what the rule's name is.
+func matchOf(r *policy.Rule) Match {
+	switch {
+	case r.Path != "":
+		return MatchPath
+	case r.ExecName != "":
+		return MatchExecName
+	case r.Pattern != "":
+		return MatchPattern
+	case r.Directory != "" && r.Recursive:
+		return MatchRecursive
+	case r.Directory != "":
+		return MatchDirectory
+	case r.Protocol != "":
+		return MatchProtocol
+	case r.Capability != "":
+		return MatchCapability
+	default:
+		return 0
+	}
+}
+
+// nameOf is what is compared with an operation's.
+func nameOf(r *policy.Rule) string {
+	return r.Path + r.ExecName + r.Pattern + r.Directory + r.Protocol + r.Capability
+}
+
+func conditionsOf(r *policy.Rule) Conditions {
+	var c Conditions
+	for _, one := range []struct {
+		set bool
+		bit Conditions
+	}{
+		{r.OwnerOnly, ConditionOwner},
+		{r.ReadOnly, ConditionRead},
+		{r.NoTerminal, ConditionNoTerminal},
+		{len(r.AllowedArgs) > 0, ConditionArguments},
+	} {
+		if one.set {
+			c |= one.bit
+		}
+	}
+	return c
+}

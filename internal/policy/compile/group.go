@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
+)
+
+// group are workloads that get the same profile, so that a hundred replicas are compiled once: the same policies select
+// them, with the same postures, and their roots resolve the policies' paths alike.
+type group struct {
+	selections []Selection
+	built
+	// containers of this call.
+	containers int
+}
+
+// group sorts workloads into groups, and says for each workload which one it is in.
+func (c *Compiler) group(workloads []Workload) (groups map[string]*group, of []*group) {
+	groups, of = map[string]*group{}, make([]*group, len(workloads))
+	names := map[string][]string{}
+	for i, w := range workloads {
+		treated := treatmentKey(w)
+		if _, known := names[treated]; !known && w.Root != nil {
+			names[treated] = pathsOf(w.Selections)
+		}
+		aliases := resolve(w.Root, names[treated])
+		key := treated + "\x02" + aliases.key()
+		g := groups[key]
+		if g == nil {
+			g = c.built[key]
+			if g == nil {
+				g = &group{selections: w.Selections, built: build(w, aliases, c.Abilities)}
+			}
+			g.containers = 0
+			groups[key] = g
+		}
+		if !w.Host {
+			g.containers++
+		}
+		of[i] = g
+	}
+	c.built = groups
+	return groups, of
+}
+
+// treatmentKey is equal for workloads that the same policies select, and that are treated alike. Policies are told apart
+// by where they are in memory: one of the same name and generation may have been deleted and made anew.
+func treatmentKey(w Workload) string {
+	parts := make([]string, 0, len(w.Selections)+1)
+	for _, s := range w.Selections {
+		parts = append(parts, fmt.Sprintf("%p\x00%s", s.Policy, s.Refused))
+	}
+	slices.Sort(parts)
+	for domain := range Domain(policy.Domains) {
+		parts = append(parts, string(w.Postures[domain]))
+	}
+	return strings.Join(append(parts, fmt.Sprint(w.AuditOnly)), "\x01")
+}
+
+// tally collects, over all groups, what became of each policy.
+type tally map[Ref]*tallied
+
+type tallied struct {
+	policy     *policy.Policy
+	containers int
+	withheld   map[Unsupported]bool
+	left       map[string]bool
+}
+
+func (t tally) add(g *group) {
+	for _, s := range g.selections {
+		entry := t[s.Policy.Ref]
+		if entry == nil {
+			entry = &tallied{policy: s.Policy, withheld: map[Unsupported]bool{}, left: map[string]bool{}}
+			t[s.Policy.Ref] = entry
+		}
+		entry.containers += g.containers
+		for _, u := range g.withheld[s.Policy.Ref] {
+			entry.withheld[u] = true
+			entry.left[u.Rule] = true
+		}
+	}
+}
+
+func (t tally) results() []Result {
+	results := make([]Result, 0, len(t))
+	for ref, entry := range t {
+		results = append(results, entry.result(ref))
+	}
+	slices.SortFunc(results, func(a, b Result) int { return compareRefs(a.Ref, b.Ref) })
+	return results
+}
+
+func (e *tallied) result(ref Ref) Result {
+	r := Result{Ref: ref, Generation: e.policy.Generation, Containers: e.containers}
+	for u := range e.withheld {
+		r.Unsupported = append(r.Unsupported, u)
+	}
+	slices.SortFunc(r.Unsupported, compareUnsupported)
+	for i := range e.policy.Rules {
+		if !e.left[e.policy.Rules[i].At] {
+			r.InForce++
+		}
+	}
+	switch {
+	case len(r.Unsupported) == 0:
+		r.State = StateEnforced
+	case r.InForce > 0:
+		r.State = StateDegraded
+	default:
+		r.State = StateRefused
+	}
+	return r
+}
