@@ -16,6 +16,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/parse"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/selector"
+	"github.com/kubearmor/kubearmor-operator/internal/root"
 )
 
 // Subject is what policies look at when they select.
@@ -30,17 +31,17 @@ type Subject struct {
 // plan is what is to be put in force.
 type plan struct {
 	compiled compile.Output
-	// command is the cgroup of the command; policed says whether any policy selects it.
-	command compile.Cgroup
 	// unselected are the policies that select neither the command nor the machine.
 	unselected []compile.Ref
 }
 
 // newPlan compiles the policies that select the command, and with o.Host those that select the machine.
 func newPlan(o Options, command compile.Cgroup) (plan, error) {
-	p := plan{command: command}
-	w := compile.Workload{Cgroup: command, Postures: o.Postures}
-	host := compile.Workload{Cgroup: compile.Cgroup{ID: cgroup.Root, Path: "/"}, Host: true, Postures: o.Postures}
+	p := plan{}
+	own := root.Directory("/")
+	defer own.Close()
+	w := compile.Workload{Cgroup: command, Postures: o.Postures, Root: own}
+	host := compile.Workload{Cgroup: compile.Cgroup{ID: cgroup.Root, Path: "/"}, Host: true, Postures: o.Postures, Root: own}
 	for _, object := range o.Policies {
 		parsed, ofHost, selected, err := o.Subject.selection(object)
 		switch {
@@ -56,18 +57,36 @@ func newPlan(o Options, command compile.Cgroup) (plan, error) {
 			w.Selections = append(w.Selections, compile.Selection{Policy: &parsed})
 		}
 	}
-	var workloads []compile.Workload
-	for _, workload := range []compile.Workload{w, host} {
-		if len(workload.Selections) > 0 {
-			workloads = append(workloads, workload)
-		}
-	}
-	if len(workloads) == 0 {
-		return p, errors.New("no policy selects the command: see --namespace and --labels")
+	workloads, err := chosen(w, host)
+	if err != nil {
+		return p, err
 	}
 	p.compiled = compile.Compile(workloads, enforcer.Abilities())
 	p.compiled.Set.Generation = 1
 	return p, nil
+}
+
+// chosen are the workloads that any policy selects. Pods are no part of the host: bound to nothing, the trees that hold them
+// keep its rules out, as agents do it.
+func chosen(command, host compile.Workload) ([]compile.Workload, error) {
+	var workloads []compile.Workload
+	if len(command.Selections) > 0 {
+		workloads = append(workloads, command)
+	}
+	if len(host.Selections) > 0 {
+		trees, err := cgroup.PodTrees(cgroup.Top)
+		if err != nil {
+			return nil, fmt.Errorf("look for Pods: %w", err)
+		}
+		workloads = append(workloads, host)
+		for _, tree := range trees {
+			workloads = append(workloads, compile.Workload{Cgroup: tree, Exempt: true, Host: true})
+		}
+	}
+	if len(workloads) == 0 {
+		return nil, errors.New("no policy selects the command: see --namespace and --labels")
+	}
+	return workloads, nil
 }
 
 // selection parses a policy and says whether it selects the subject.

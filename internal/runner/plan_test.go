@@ -100,7 +100,7 @@ func TestPlan(t *testing.T) {
 		"a rule that is not in force is named": {
 			o:     Options{Subject: Subject{Every: true}, Policies: []runtime.Object{ofWeb("/a"), ofNamespaces("/a/../b", "shop")}},
 			bound: []string{"/own at level 1: /a"},
-			notes: []string{`karmor: warning: KubeArmorClusterPolicy namespaces: spec.process.matchPaths[0] is not in force: PathInvalid: ` +
+			notes: []string{`karmor: warning: KubeArmorClusterPolicy namespaces: spec.process.matchPaths[0] is not in force: RuleInvalid: ` +
 				`path "/a/../b" has a ".." component, which the kernel never reports; write the path without it`},
 		},
 	}

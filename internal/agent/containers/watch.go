@@ -12,11 +12,9 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/kubearmor/kubearmor-operator/internal/cgroup"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 )
-
-// podTree is in the path of every Pod's cgroup: the kubelet's --cgroup-root may move it, but names it so.
-const podTree = "kubepods"
 
 // watch calls hint when a cgroup of a Pod is made or goes. The OCI runtime makes a container's cgroup before its first
 // process runs, so this is earlier than any event of CRI, and it works with runtimes that have none.
@@ -56,7 +54,7 @@ func (h *Hierarchy) seen(w *fsnotify.Watcher, event fsnotify.Event, hint func())
 			return err
 		}
 	}
-	if strings.Contains(event.Name, podTree) {
+	if strings.Contains(event.Name, cgroup.PodTree) {
 		hint()
 	}
 	return nil
@@ -79,32 +77,7 @@ func (h *Hierarchy) add(w *fsnotify.Watcher, top string) error {
 	})
 }
 
-func (h *Hierarchy) watched(name string) bool {
-	relative := strings.TrimPrefix(strings.TrimPrefix(name, h.top), "/")
-	if strings.Contains(relative, podTree) {
-		return true
-	}
-	return strings.Count(relative, "/") == 0
-}
+func (h *Hierarchy) watched(name string) bool { return cgroup.MayHoldPods(h.top, name) }
 
 // podTrees are the topmost cgroups that hold Pods.
-func (h *Hierarchy) podTrees() ([]compile.Cgroup, error) {
-	var trees []compile.Cgroup
-	err := filepath.WalkDir(h.top, func(name string, d os.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return nil //nolint:nilerr // a cgroup that went away holds nothing
-		}
-		if !strings.Contains(d.Name(), podTree) {
-			if !h.watched(name) {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		tree, err := h.lookup("/" + strings.TrimPrefix(strings.TrimPrefix(name, h.top), "/"))
-		if err == nil {
-			trees = append(trees, tree)
-		}
-		return filepath.SkipDir
-	})
-	return trees, err
-}
+func (h *Hierarchy) podTrees() ([]compile.Cgroup, error) { return cgroup.PodTrees(h.top) }
