@@ -11,6 +11,7 @@ import (
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/glob"
 )
 
 // draft is a rule in the making. With any problem it is none: without the part that cannot be understood, it would mean
@@ -79,9 +80,12 @@ func (d *draft) execName(name string) {
 	d.rule.ExecName = name
 }
 
-func (d *draft) pattern(glob string) {
-	d.refuse("pattern", glob, checkGlob(glob))
-	d.rule.Pattern = glob
+func (d *draft) pattern(pattern string) {
+	var wrong *glob.Error
+	if _, err := glob.Parse(pattern); errors.As(err, &wrong) {
+		d.refuse("pattern", pattern, fmt.Errorf("is no glob: at byte %d, %s", wrong.Position, wrong.Reason))
+	}
+	d.rule.Pattern = pattern
 }
 
 // sources are sorted, and each is there once: neither says anything.
@@ -131,6 +135,11 @@ func (d *draft) terminal(pts *bool) { d.rule.NoTerminal = pts != nil && !*pts }
 
 // arguments are sorted, and each is there once: neither says anything.
 func (d *draft) arguments(allowed []string) {
+	for i, argument := range allowed {
+		if strings.IndexByte(argument, 0) >= 0 {
+			d.refuse(fmt.Sprintf("allowedArgs[%d]", i), argument, errors.New("contains a zero byte, which no argument does"))
+		}
+	}
 	d.rule.AllowedArgs = slices.Compact(slices.Sorted(slices.Values(allowed)))
 }
 

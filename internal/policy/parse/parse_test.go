@@ -196,6 +196,10 @@ func TestImpossibleRulesAreNamedAndTheOthersStay(t *testing.T) {
 		"neither path nor name":     {processes(securityv1.ProcessPath{}), "sets not exactly one of path"},
 		"both path and name":        {processes(securityv1.ProcessPath{Path: "/a", ExecName: "a"}), "sets not exactly one of path"},
 		"a name with a slash":       {processes(securityv1.ProcessPath{ExecName: "bin/a"}), `execname "bin/a" is not the name of a file`},
+		"an argument that is none":  {processes(securityv1.ProcessPath{Path: "/a", AllowedArgs: []string{"-v", "a\x00"}}), `allowedArgs[1] "a\x00" contains a zero byte`},
+		"an open bracket":           {pattern("/a/[b"), `pattern "/a/[b" is no glob: at byte 3, `},
+		"a glob for no path":        {pattern("a*"), `pattern "a*" is no glob: at byte 0, `},
+		"a glob that is too long":   {pattern(securityv1.Glob("/" + strings.Repeat("n", PathMax))), `is no glob: at byte 4095, a pattern is at most 4095 bytes long`},
 		"an unknown protocol":       {securityv1.Rules{Network: securityv1.Network{MatchProtocols: []securityv1.NetworkProtocol{{Protocol: "tpc"}}}}, `protocol "tpc" is unknown; use one of tcp, udp`},
 		"an unknown capability":     {capability("net_rare"), `capability "net_rare" is unknown`},
 		"a capability as CAP_":      {capability("CAP_NET_RAW"), `capability "CAP_NET_RAW" is written otherwise here: net_raw`},
@@ -233,6 +237,10 @@ func files(path securityv1.AbsolutePath) securityv1.Rules {
 
 func processes(p securityv1.ProcessPath) securityv1.Rules {
 	return securityv1.Rules{Process: securityv1.Process{MatchPaths: []securityv1.ProcessPath{p}}}
+}
+
+func pattern(glob securityv1.Glob) securityv1.Rules {
+	return securityv1.Rules{File: securityv1.File{MatchPatterns: []securityv1.FilePattern{{Pattern: glob}}}}
 }
 
 func capability(name securityv1.Capability) securityv1.Rules {

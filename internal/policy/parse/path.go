@@ -71,11 +71,3 @@ func checkName(name string) error {
 	}
 	return nil
 }
-
-// checkGlob says why a pattern matches nothing, or cannot be read.
-func checkGlob(glob string) error {
-	if len(glob) > PathMax {
-		return fmt.Errorf("is longer than %d bytes, the longest path of the kernel", PathMax)
-	}
-	return nil
-}
