@@ -50,6 +50,9 @@ func TestNetwork(t *testing.T) {
 		"two protocols of one socket are equal": {
 			[]string{"network Audit protocol icmp", "network Block protocol raw"}, "socket 2/3/1", "Block p 1",
 		},
+		"of equal outcomes the protocol is named": {
+			[]string{"network Block protocol raw severity 9", "network Block protocol icmp"}, "socket 2/3/1", "Block p 1",
+		},
 		"a terminal is a condition here too": {[]string{"network Block protocol tcp noTerminal"}, "connect tcp terminal", "Block p 0"},
 		"without one it spares":              {[]string{"network Block protocol tcp noTerminal"}, "connect tcp", "Allow p 0"},
 	}, nil)

@@ -40,7 +40,8 @@ func (w Workload) answer(q question) Verdict {
 }
 
 // decider is the claim that decides: of the highest rank, of the strongest outcome there, and where several are equal,
-// of the highest severity, then by the names of policy and rule. It is nil when no rule matches.
+// of the highest severity, then by the names of policy and rule. It is nil when no rule matches. Only a raw socket may be
+// of two words of one rank, icmp and raw: of equal outcomes, the one that names the protocol decides.
 func (w Workload) decider(q question) *claim {
 	var best *claim
 	w.eachRule(q.domain, func(ref policy.Ref, r *policy.Rule, action policy.Action) {
@@ -62,6 +63,7 @@ func precedence(a, b *claim) int {
 	return cmp.Or(
 		compareRanks(a.rank, b.rank),
 		cmp.Compare(a.outcome, b.outcome),
+		cmp.Compare(isRaw(b.rule), isRaw(a.rule)),
 		cmp.Compare(a.rule.Severity, b.rule.Severity),
 		cmp.Compare(b.ref.Kind, a.ref.Kind),
 		cmp.Compare(b.ref.Namespace, a.ref.Namespace),

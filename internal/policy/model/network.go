@@ -86,6 +86,14 @@ func rankOfSocket(r *policy.Rule, s socket) (rank, bool) {
 	}
 }
 
+// isRaw is 1 for a rule on raw sockets.
+func isRaw(r *policy.Rule) int {
+	if strings.EqualFold(r.Protocol, "raw") {
+		return 1
+	}
+	return 0
+}
+
 // SocketOf gives the most usual family, type and protocol of what a word of matchProtocols means: an operation to judge.
 func SocketOf(word string) (family, kind, protocol int, known bool) {
 	usual := map[string]socket{

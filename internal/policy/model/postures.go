@@ -86,10 +86,11 @@ func (w Workload) isAudited() bool {
 }
 
 // unresolved is the verdict on an operation whose path the kernel cannot tell. It may be any path: an allow-list does
-// not know it, and where anything is blocked, it might be that. It is always counted.
+// not know it, and where anything is blocked, it might be that; a posture that allows says nothing against it. It is
+// always counted.
 func (w Workload) unresolved(q question) Verdict {
 	const because = "the kernel cannot tell its path"
-	if w.isAllowList(q.domain) {
+	if w.isAllowList(q.domain) && w.postureOf(q.domain) != policy.PostureAllow {
 		v := w.posture(q, fmt.Sprintf("%s, and %s is an allow-list", because, q.domain))
 		v.Policy = UnresolvedPath
 		return v

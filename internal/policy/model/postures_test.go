@@ -70,3 +70,10 @@ func TestPathsThatTheKernelCannotTell(t *testing.T) {
 		"conditions do not help: it is not known": {[]string{"file Block path /a readOnly"}, "read unresolved", "Block UnresolvedPath"},
 	}, posture(policy.PostureBlock))
 }
+
+func TestPathsThatTheKernelCannotTellWhereThePostureAllows(t *testing.T) {
+	hold(t, map[string]sentence{
+		"what might be blocked is": {[]string{"file Allow path /a", "file Block path /b"}, "read unresolved", "Block UnresolvedPath"},
+		"what cannot be passes":    {[]string{"file Allow path /a"}, "read unresolved", "Allow"},
+	}, posture(policy.PostureAllow))
+}
