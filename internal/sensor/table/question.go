@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package table
+
+import "github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+
+// Question is what a hook asks about one path, socket or capability: what the core has gathered when it begins to match.
+type Question struct {
+	Domain compile.Domain
+	// Path of the object, of processes and files.
+	Path string
+	// Unresolved: the kernel could not tell the path. Object: there is none.
+	Unresolved, Object bool
+	// Source is the path of the task's executable, empty when it could not be told.
+	Source string
+	// Met are the conditions that the operation meets, but for the arguments.
+	Met compile.Conditions
+	// Arguments after the program's name.
+	Arguments []string
+	// Family, Type and Protocol of the socket.
+	Family, Type, Protocol int
+	// Capability is the kernel's number.
+	Capability uint8
+}
+
+// Answer to a Question.
+type Answer struct {
+	// Action is Allow, Audit or Block.
+	Action compile.Action
+	// Rule that decided, RulePosture, RuleUnresolved, or 0.
+	Rule compile.RuleID
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/model"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
+)
+
+// backend answers questions as the core does.
+type backend interface {
+	// hold replaces what the backend compares with.
+	hold(p compile.Profile) error
+	ask(q table.Question) (table.Answer, error)
+}
+
+// pure is the twin as a backend.
+type pure struct{ twin }
+
+func (p *pure) hold(profile compile.Profile) (err error) {
+	p.twin, err = newTwin(profile)
+	return err
+}
+
+func (p *pure) ask(q table.Question) (table.Answer, error) { return p.judge(q), nil }
+
+// verdict that both sides give. Which rule lets an operation pass does not matter, so an Allow has no rule.
+type verdict struct {
+	action policy.Action
+	// by is the policy and the rule, or what stands for them.
+	by string
+}
+
+func (v verdict) String() string { return v.action.String() + " by " + v.by }
+
+// side is a workload, compiled.
+type side struct {
+	workload model.Workload
+	output   compile.Output
+	profile  compile.Profile
+}
+
+const cgroup = 1
+
+// compiled compiles the workload without the rules that the core cannot hold; there are few, since a workload that is
+// that large is rare. dropped counts them.
+func compiled(w model.Workload) (s side, dropped int) {
+	w = clone(w)
+	for {
+		s = side{workload: w, output: compileAll(w)}
+		left := 0
+		for _, result := range s.output.Policies {
+			for _, u := range result.Unsupported {
+				if drop(w, result.Ref, u.Rule) {
+					left++
+				}
+			}
+		}
+		if left == 0 {
+			break
+		}
+		dropped += left
+	}
+	if profiles := s.output.Set.Profiles; len(profiles) > 0 {
+		s.profile = profiles[0]
+	}
+	return s, dropped
+}
+
+func compileAll(w model.Workload) compile.Output {
+	in := compile.Workload{Cgroup: compile.Cgroup{ID: cgroup, Level: 1}, Postures: w.Postures, Exempt: true}
+	for i := range w.Policies {
+		in.AuditOnly = in.AuditOnly || w.Policies[i].AuditOnly
+		in.Selections = append(in.Selections, compile.Selection{Policy: &w.Policies[i].Policy})
+	}
+	return compile.Compile([]compile.Workload{in}, compile.Everything())
+}
+
+// clone copies as much of the workload as drop changes.
+func clone(w model.Workload) model.Workload {
+	w.Policies = slices.Clone(w.Policies)
+	for i := range w.Policies {
+		w.Policies[i].Policy.Rules = slices.Clone(w.Policies[i].Policy.Rules)
+	}
+	return w
+}
+
+func drop(w model.Workload, ref policy.Ref, at string) bool {
+	for i := range w.Policies {
+		p := &w.Policies[i].Policy
+		if p.Ref != ref {
+			continue
+		}
+		before := len(p.Rules)
+		p.Rules = slices.DeleteFunc(p.Rules, func(r policy.Rule) bool { return r.At == at })
+		return len(p.Rules) < before
+	}
+	return false
+}
+
+// expected is the model's verdict.
+func (s side) expected(op model.Operation) verdict {
+	v := s.workload.Judge(op)
+	switch {
+	case v.Action == policy.ActionAllow:
+		return verdict{action: v.Action}
+	case v.Rule != "":
+		return verdict{v.Action, v.Ref.String() + " " + v.Rule}
+	default:
+		return verdict{v.Action, v.Policy}
+	}
+}
+
+// got is the backend's, which holds the profile: the strongest answer to the operation's questions.
+func (s side) got(b backend, op model.Operation) (verdict, error) {
+	best := verdict{}
+	for _, q := range questions(op) {
+		a, err := b.ask(q)
+		if err != nil {
+			return verdict{}, err
+		}
+		if v := s.named(a); v.action > best.action {
+			best = v
+		}
+	}
+	return best, nil
+}
+
+func (s side) named(a table.Answer) verdict {
+	switch {
+	case a.Action <= compile.ActionAllow:
+		return verdict{action: compile.ActionAllow}
+	case a.Rule == table.RulePosture:
+		return verdict{a.Action, model.DefaultPosture}
+	case a.Rule == table.RuleUnresolved:
+		return verdict{a.Action, model.UnresolvedPath}
+	}
+	info, known := s.output.Rules[a.Rule]
+	if !known {
+		return verdict{a.Action, fmt.Sprintf("unknown rule %#x", uint64(a.Rule))}
+	}
+	return verdict{a.Action, info.Policy.String() + " " + info.Rule}
+}
+
+// questions that the hooks ask for one operation.
+func questions(op model.Operation) []table.Question {
+	q := table.Question{
+		Domain: op.Kind.Domain(), Path: op.Path, Unresolved: op.Unresolved, Object: op.Object, Source: op.Source,
+		Met: met(op, op.New || op.UID == op.Owner), Arguments: op.Args,
+		Family: op.Family, Type: op.Type, Protocol: op.Protocol,
+	}
+	q.Capability, _ = table.CapabilityNumber(op.Capability)
+	if op.Kind != model.Rename && op.Kind != model.Link {
+		return []table.Question{q}
+	}
+	second := q
+	second.Path, second.Met = op.NewPath, met(op, !op.Replaces || op.UID == op.NewOwner)
+	return []table.Question{q, second}
+}
+
+func met(op model.Operation, owner bool) (c compile.Conditions) {
+	if owner {
+		c |= compile.ConditionOwner
+	}
+	if op.Kind == model.Read || op.Kind == model.Exec {
+		c |= compile.ConditionRead
+	}
+	if !op.Terminal {
+		c |= compile.ConditionNoTerminal
+	}
+	return c
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/model"
+)
+
+// example is one workload and one operation on which the two sides do not agree.
+type example struct {
+	workload  model.Workload
+	operation model.Operation
+}
+
+// shrink makes an example smaller as long as it stays one: without whole policies, without rules, without the parts of
+// rules and of the operation, with shorter paths. It tries each step until none helps any more.
+func shrink(e example, differs func(example) bool) example {
+	for {
+		smaller, found := step(e, differs)
+		if !found {
+			return e
+		}
+		e = smaller
+	}
+}
+
+func step(e example, differs func(example) bool) (example, bool) {
+	for _, attempts := range []func(example) []example{
+		withoutPolicies, withoutRules, plainerRules, plainerOperation, shorterNames,
+	} {
+		for _, smaller := range attempts(e) {
+			if differs(smaller) {
+				return smaller, true
+			}
+		}
+	}
+	return e, false
+}
+
+func withoutPolicies(e example) []example {
+	var out []example
+	for i := range e.workload.Policies {
+		next := e
+		next.workload.Policies = slices.Delete(slices.Clone(e.workload.Policies), i, i+1)
+		out = append(out, next)
+	}
+	return out
+}
+
+// withoutRules leaves out half of a policy's rules, then a quarter, and at last each single one.
+func withoutRules(e example) []example {
+	var out []example
+	for i := range e.workload.Policies {
+		rules := e.workload.Policies[i].Policy.Rules
+		for size := max(len(rules)/2, 1); size >= 1 && len(rules) > 0; size /= 2 {
+			for from := 0; from < len(rules); from += size {
+				next := example{clone(e.workload), e.operation}
+				p := &next.workload.Policies[i].Policy
+				p.Rules = slices.Delete(p.Rules, from, min(from+size, len(rules)))
+				out = append(out, next)
+			}
+		}
+	}
+	return out
+}
+
+// plainerRules takes from one rule one thing that it need not have.
+func plainerRules(e example) []example {
+	plain := []func(*policy.Rule) bool{
+		func(r *policy.Rule) bool { had := r.OwnerOnly; r.OwnerOnly = false; return had },
+		func(r *policy.Rule) bool { had := r.ReadOnly; r.ReadOnly = false; return had },
+		func(r *policy.Rule) bool { had := r.NoTerminal; r.NoTerminal = false; return had },
+		func(r *policy.Rule) bool { had := len(r.AllowedArgs) > 0; r.AllowedArgs = nil; return had },
+		func(r *policy.Rule) bool {
+			had := len(r.AllowedArgs) > 1
+			r.AllowedArgs = head(r.AllowedArgs)
+			return had
+		},
+		func(r *policy.Rule) bool { had := len(r.Sources) > 0; r.Sources = nil; return had },
+		func(r *policy.Rule) bool { had := len(r.Sources) > 1; r.Sources = head(r.Sources); return had },
+		func(r *policy.Rule) bool { had := len(r.Sources) > 1; r.Sources = tail(r.Sources); return had },
+		func(r *policy.Rule) bool { had := r.Severity != 0; r.Severity = 0; return had },
+	}
+	var out []example
+	for i := range e.workload.Policies {
+		for j := range e.workload.Policies[i].Policy.Rules {
+			for _, change := range plain {
+				next := example{clone(e.workload), e.operation}
+				if change(&next.workload.Policies[i].Policy.Rules[j]) {
+					out = append(out, next)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func head[T any](list []T) []T { return slices.Clone(list[:min(len(list), 1)]) }
+
+func tail[T any](list []T) []T { return slices.Clone(list[min(len(list), 1):]) }
+
+func plainerOperation(e example) []example {
+	var out []example
+	add := func(had bool, change func(*model.Operation)) {
+		if had {
+			next := e
+			change(&next.operation)
+			out = append(out, next)
+		}
+	}
+	op := e.operation
+	twoPaths := op.Kind == model.Rename || op.Kind == model.Link
+	add(twoPaths, func(o *model.Operation) { o.Kind, o.NewPath = model.Write, "" })
+	add(twoPaths, func(o *model.Operation) {
+		o.Kind, o.Path, o.NewPath, o.New, o.Owner = model.Write, o.NewPath, "", !o.Replaces, o.NewOwner
+	})
+	add(op.Kind.Domain() == policy.DomainFile && op.Kind != model.Write && op.Kind != model.Read && !twoPaths,
+		func(o *model.Operation) { o.Kind = model.Write })
+	add(op.Source != "", func(o *model.Operation) { o.Source = "" })
+	add(len(op.Args) > 0, func(o *model.Operation) { o.Args = nil })
+	add(len(op.Args) > 1, func(o *model.Operation) { o.Args = head(o.Args) })
+	add(len(op.Args) > 1, func(o *model.Operation) { o.Args = tail(o.Args) })
+	add(op.Terminal, func(o *model.Operation) { o.Terminal = false })
+	add(op.New, func(o *model.Operation) { o.New = false })
+	add(op.UID != 0 || op.Owner != 0, func(o *model.Operation) { o.UID, o.Owner = 0, 0 })
+	add(op.NewOwner != 0, func(o *model.Operation) { o.NewOwner = 0 })
+	add(op.Replaces, func(o *model.Operation) { o.Replaces = false })
+	return out
+}
+
+// shorterNames leaves out a component everywhere, or gives it a shorter name everywhere: in the rules, their sources, the
+// operation's paths and its source.
+func shorterNames(e example) []example {
+	var out []example
+	for _, name := range namesIn(e) {
+		for _, shorter := range []string{"", "a", "b", name[:len(name)/2], name[:len(name)-1]} {
+			if len(shorter) >= len(name) || shorter == "." || shorter == ".." {
+				continue
+			}
+			if next, possible := renamed(e, name, shorter); possible {
+				out = append(out, next)
+			}
+		}
+	}
+	return out
+}
+
+func namesIn(e example) []string {
+	var names []string
+	eachPath(&e, func(path string) string {
+		names = append(names, strings.Split(path, "/")...)
+		return path
+	})
+	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Compact(names), func(name string) bool { return name == "" })
+	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
+	return names[:min(len(names), 200)]
+}
+
+// renamed says false when a path would be none any more.
+func renamed(e example, name, shorter string) (example, bool) {
+	next := example{clone(e.workload), e.operation}
+	possible := true
+	eachPath(&next, func(path string) string {
+		parts := strings.Split(path, "/")
+		kept := parts[:0:0]
+		for _, part := range parts {
+			if part == name {
+				part = shorter
+				if part == "" {
+					continue
+				}
+			}
+			kept = append(kept, part)
+		}
+		out := strings.Join(kept, "/")
+		possible = possible && (out != "" && (out != "/" || path == "/") || path == "")
+		return out
+	})
+	return next, possible
+}
+
+// eachPath lets change every path of the example.
+func eachPath(e *example, change func(string) string) {
+	e.workload = clone(e.workload)
+	for i := range e.workload.Policies {
+		rules := e.workload.Policies[i].Policy.Rules
+		for j := range rules {
+			r := &rules[j]
+			for _, path := range []*string{&r.Path, &r.Directory, &r.Pattern, &r.ExecName} {
+				*path = change(*path)
+			}
+			r.Sources = slices.Clone(r.Sources)
+			for k := range r.Sources {
+				r.Sources[k].Path = change(r.Sources[k].Path)
+			}
+		}
+	}
+	op := &e.operation
+	for _, path := range []*string{&op.Path, &op.NewPath, &op.Source} {
+		*path = change(*path)
+	}
+}

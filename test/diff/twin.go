@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"strings"
+
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
+)
+
+// twin judges as the core does, by the same look-ups in the same tables, in plain Go.
+type twin struct {
+	key     table.Key
+	summary table.Summary
+	tables  *table.Tables
+}
+
+func newTwin(p compile.Profile) (twin, error) {
+	t := twin{key: table.Key{0x0123456789abcdef, 0xfedcba9876543210}}
+	b := table.NewBuilder(t.key)
+	var err error
+	if t.summary, err = b.AddProfile(p); err != nil {
+		return twin{}, err
+	}
+	t.tables, err = b.Build()
+	return t, err
+}
+
+// outcome of a rule, as in bpf/include/core: they grow with precedence.
+type outcome int
+
+const (
+	outcomeNone outcome = iota
+	outcomePosture
+	outcomeAllow
+	outcomeAudit
+	outcomeBlock
+)
+
+func (t twin) judge(q table.Question) table.Answer {
+	flags := t.summary.Domains[q.Domain]
+	switch {
+	case flags&table.DomainRules == 0:
+		return table.Answer{Action: compile.ActionAllow}
+	case q.Unresolved:
+		return t.unresolved(q, flags)
+	case q.Object:
+		if q.Domain == compile.DomainFile {
+			return table.Answer{Action: compile.ActionAllow}
+		}
+		return t.posture(q)
+	}
+	found, rule := t.match(q)
+	switch found {
+	case outcomeAllow:
+		return table.Answer{Action: compile.ActionAllow, Rule: rule}
+	case outcomeAudit:
+		return table.Answer{Action: compile.ActionAudit, Rule: rule}
+	case outcomeBlock:
+		return table.Answer{Action: compile.ActionBlock, Rule: rule}
+	default:
+		return t.posture(q)
+	}
+}
+
+func (t twin) posture(q table.Question) table.Answer {
+	if posture := t.summary.Postures[q.Domain]; posture > compile.ActionAllow {
+		return table.Answer{Action: posture, Rule: table.RulePosture}
+	}
+	return table.Answer{Action: compile.ActionAllow}
+}
+
+func (t twin) unresolved(q table.Question, flags table.DomainFlags) table.Answer {
+	action := compile.ActionAllow
+	switch posture := t.summary.Postures[q.Domain]; {
+	case posture != compile.ActionNone:
+		action = posture
+	case flags&table.DomainBlocks != 0:
+		action = compile.ActionBlock
+	case flags&table.DomainAudits != 0:
+		action = compile.ActionAudit
+	}
+	return table.Answer{Action: action, Rule: table.RuleUnresolved}
+}
+
+// match asks with the task's class of source, then without.
+func (t twin) match(q table.Question) (outcome, compile.RuleID) {
+	classes := []uint32{0}
+	if t.summary.Domains[q.Domain]&table.DomainSources != 0 && q.Source != "" {
+		h := table.NewHasher(t.key)
+		h.Path(q.Source)
+		if e, found := t.tables.Lookup(h.Select(table.Selector{Profile: t.summary.Profile, Kind: table.KindSource})); found {
+			classes = []uint32{e.Value, 0}
+		}
+	}
+	for _, class := range classes {
+		for _, ask := range t.order(q, class) {
+			if found, rule := ask(); found != outcomeNone {
+				return found, rule
+			}
+		}
+	}
+	return outcomeNone, 0
+}
+
+// order are the questions of one class of source, the most specific first.
+func (t twin) order(q table.Question, class uint32) []func() (outcome, compile.RuleID) {
+	type ask = func() (outcome, compile.RuleID)
+	word := func(kind table.Kind, words ...uint64) ask {
+		return func() (outcome, compile.RuleID) { return t.strongest(q, kind, class, words) }
+	}
+	switch q.Domain {
+	case compile.DomainCapabilities:
+		return []ask{word(table.KindCapability, uint64(q.Capability))}
+	case compile.DomainNetwork:
+		protocols, types := codes(q)
+		return []ask{word(table.KindProtocol, protocols...), word(table.KindProtocol, types...), word(table.KindProtocol, uint64(table.ProtocolAll))}
+	}
+	asks := []ask{
+		func() (outcome, compile.RuleID) { return t.path(q, table.KindExact, class, q.Path) },
+		func() (outcome, compile.RuleID) { return t.execName(q, class) },
+		func() (outcome, compile.RuleID) { return t.directory(q, class) },
+	}
+	if class == 0 {
+		last := asks[2]
+		asks = append(asks[:2], func() (outcome, compile.RuleID) { return t.pattern(q) }, last)
+	}
+	return asks
+}
+
+func (t twin) path(q table.Question, kind table.Kind, class uint32, path string) (outcome, compile.RuleID) {
+	if path == "/" && kind == table.KindExact {
+		return outcomeNone, 0
+	}
+	h := table.NewHasher(t.key)
+	h.Path(path)
+	return t.chain(q, h, kind, class, false)
+}
+
+func (t twin) execName(q table.Question, class uint32) (outcome, compile.RuleID) {
+	h := table.NewHasher(t.key)
+	h.Bytes(q.Path[strings.LastIndexByte(q.Path, '/')+1:])
+	return t.chain(q, h, table.KindExecName, class, false)
+}
+
+// directory asks for every directory that the path is below, the deepest one first.
+func (t twin) directory(q table.Question, class uint32) (outcome, compile.RuleID) {
+	parent := true
+	for i := len(q.Path) - 2; i >= 0; i-- {
+		if q.Path[i] != '/' {
+			continue
+		}
+		h := table.NewHasher(t.key)
+		h.Path(q.Path[:i+1])
+		if found, rule := t.chain(q, h, table.KindDirectory, class, !parent); found != outcomeNone {
+			return found, rule
+		}
+		parent = false
+	}
+	return outcomeNone, 0
+}
+
+func (t twin) pattern(q table.Question) (outcome, compile.RuleID) {
+	placed := t.summary.Automata[q.Domain-compile.DomainProcess]
+	if placed.Classes == 0 {
+		return outcomeNone, 0
+	}
+	accept := t.tables.Run(placed, q.Path)
+	if accept == 0 {
+		return outcomeNone, 0
+	}
+	return t.strongest(q, table.KindPattern, 0, []uint64{uint64(accept)})
+}
+
+// strongest of the chains of several words: a socket may be of two protocols, icmp and raw.
+func (t twin) strongest(q table.Question, kind table.Kind, class uint32, words []uint64) (outcome, compile.RuleID) {
+	best, decider := outcomeNone, compile.RuleID(0)
+	for _, word := range words {
+		h := table.NewHasher(t.key)
+		h.Word(word)
+		if found, rule := t.chain(q, h, kind, class, false); found > best {
+			best, decider = found, rule
+		}
+	}
+	return best, decider
+}
+
+// chain is the maximum over the variants of one key, the first one of equal ones. deep: entries for direct entries only
+// do not count.
+func (t twin) chain(q table.Question, h table.Hasher, kind table.Kind, class uint32, deep bool) (outcome, compile.RuleID) {
+	best, decider := outcomeNone, compile.RuleID(0)
+	for variant := range uint16(compile.MaxVariants) {
+		s := table.Selector{Profile: t.summary.Profile, Domain: q.Domain, Kind: kind, Variant: variant, Source: class}
+		e, found := t.tables.Lookup(h.Select(s))
+		if !found {
+			break
+		}
+		if !deep || e.Flags&table.FlagDirect == 0 {
+			if o := t.outcomeOf(q, e); o > best {
+				best, decider = o, e.ID
+			}
+		}
+		if e.Flags&table.FlagMore == 0 {
+			break
+		}
+	}
+	return best, decider
+}
+
+func (t twin) outcomeOf(q table.Question, e table.Entry) outcome {
+	met := e.Conditions&^(q.Met|compile.ConditionArguments) == 0
+	if e.Conditions&compile.ConditionArguments != 0 {
+		met = met && t.permits(e.ID, q.Arguments)
+	}
+	switch {
+	case e.Action == compile.ActionAllow && !met:
+		return outcomePosture
+	case e.Action == compile.ActionAllow, e.Conditions != 0 && met:
+		return outcomeAllow
+	case e.Action == compile.ActionAudit:
+		return outcomeAudit
+	default:
+		return outcomeBlock
+	}
+}
+
+func (t twin) permits(rule compile.RuleID, arguments []string) bool {
+	for _, argument := range arguments {
+		h := table.NewHasher(t.key)
+		h.Bytes(argument)
+		h.Word(uint64(rule))
+		s := table.Selector{Profile: t.summary.Profile, Domain: compile.DomainProcess, Kind: table.KindArgument}
+		if _, found := t.tables.Lookup(h.Select(s)); !found {
+			return false
+		}
+	}
+	return true
+}
+
+// codes of the words that a socket is, by how specific they are.
+func codes(q table.Question) (protocols, types []uint64) {
+	add := func(list *[]uint64, is bool, p table.Protocol) {
+		if is {
+			*list = append(*list, uint64(p))
+		}
+	}
+	ip := q.Family == 2 || q.Family == 10
+	add(&protocols, ip && q.Type == 1 && (q.Protocol == 0 || q.Protocol == 6), table.ProtocolTCP)
+	add(&protocols, ip && q.Type == 2 && (q.Protocol == 0 || q.Protocol == 17), table.ProtocolUDP)
+	add(&protocols, ip && q.Protocol == 1, table.ProtocolICMP)
+	add(&protocols, ip && q.Protocol == 58, table.ProtocolICMPv6)
+	add(&protocols, ip && q.Protocol == 132, table.ProtocolSCTP)
+	add(&protocols, ip && q.Protocol == 33, table.ProtocolDCCP)
+	add(&protocols, ip && q.Type == 3, table.ProtocolRaw)
+	add(&protocols, q.Family == 17, table.ProtocolPacket)
+	add(&types, q.Type == 1, table.ProtocolStream)
+	add(&types, q.Type == 2, table.ProtocolDgram)
+	add(&types, q.Type == 4, table.ProtocolRDM)
+	add(&types, q.Type == 5, table.ProtocolSeqpacket)
+	return protocols, types
+}
