@@ -19,3 +19,19 @@ type Automaton struct {
 	// Sets of the globs that match together, by their index in the input of Build.
 	Sets [][]int
 }
+
+// Run is the accept id of a path, or 0.
+func (a *Automaton) Run(path string) uint32 {
+	state := a.Start
+	for i := 0; i < len(path) && state != 0; i++ {
+		state = a.step(state, int(a.Classes[path[i]]))
+	}
+	return a.Accept[state]
+}
+
+// States there are, with the dead one.
+func (a *Automaton) States() int { return len(a.Accept) }
+
+func (a *Automaton) step(state uint32, column int) uint32 {
+	return a.Next[int(state)*a.Columns+column]
+}
