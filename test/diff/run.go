@@ -99,34 +99,30 @@ func (c *campaign) workload(b backend, seed uint64) error {
 
 // smallest shrinks the example, and judges it a last time.
 func smallest(b backend, seed uint64, e example) error {
-	e = shrink(e, func(e example) bool { return differs(b, e) != nil })
-	m := differs(b, placed(e))
-	if m == nil {
-		m = differs(b, e)
+	e = shrink(e, func(e example) bool { _, found := differs(b, e); return found })
+	m, found := differs(b, placed(e))
+	if !found {
+		m, found = differs(b, e)
 	}
-	if m == nil {
+	if !found {
 		return fmt.Errorf("workload of seed %d: the sides disagreed once, and not again:\n%s", seed, e)
 	}
 	m.seed = seed
-	return m
+	return &m
 }
 
-// differs judges an example from the beginning; nil when both sides agree, or when the core cannot hold a rule of it.
-func differs(b backend, e example) *mismatch {
+// differs judges an example from the beginning. One that the core cannot hold whole, or be asked about, is none.
+func differs(b backend, e example) (mismatch, bool) {
 	if !readable(e.workload) || e.operation.Check() != nil {
-		return nil
+		return mismatch{}, false
 	}
 	s, dropped := compiled(e.workload)
-	want := s.expected(e.operation)
-	err := b.hold(s.profile)
-	var got verdict
-	if err == nil {
-		got, err = s.got(b, e.operation)
+	if dropped > 0 || b.hold(s.profile) != nil {
+		return mismatch{}, false
 	}
-	if dropped > 0 || err != nil || got == want {
-		return nil //nolint:nilerr // An example that cannot be asked about is none.
-	}
-	return &mismatch{example: e, model: want, core: got, reason: s.workload.Judge(e.operation).Reason}
+	got, err := s.got(b, e.operation)
+	m := mismatch{example: e, model: s.expected(e.operation), core: got, reason: s.workload.Judge(e.operation).Reason}
+	return m, err == nil && m.model != m.core
 }
 
 // readable says whether every glob is one: nobody else gives others to the compiler.
