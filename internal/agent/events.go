@@ -73,7 +73,8 @@ func (a *Agent) handle(e enforcer.Event) {
 	node := telemetry.Node{
 		Cluster: a.o.Cluster, Name: a.o.Node, ID: s.nodeID, Version: a.o.Version, Observing: a.observing(),
 	}
-	a.metrics.observeEvent(e, rule != nil || e.Rule == enforcer.RuleUnresolved, workload.Host || workload.ContainerID != "")
+	known := rule != nil || e.Rule == enforcer.RuleUnresolved || e.Rule == enforcer.RulePosture
+	a.metrics.observeEvent(e, known, workload.Host || workload.ContainerID != "")
 	a.alerts.Offer(telemetry.New(node, e, workload, rule))
 }
 

@@ -29,6 +29,7 @@ const (
 	OperationExec  = sensor.OperationExec
 	OperationOpen  = sensor.OperationOpen
 	RuleUnresolved = sensor.RuleUnresolved
+	RulePosture    = compile.RulePosture
 )
 
 // Abilities of the core: what the enforcers that share it can hold, also the one that only observes.

@@ -55,8 +55,10 @@ const (
 	typePolicy     = "MatchedPolicy"
 	typeHostPolicy = "MatchedHostPolicy"
 
-	operationProcess = "Process"
-	operationFile    = "File"
+	operationProcess      = "Process"
+	operationFile         = "File"
+	operationNetwork      = "Network"
+	operationCapabilities = "Capabilities"
 
 	actionAudit      = "Audit"
 	actionBlock      = "Block"
@@ -68,6 +70,8 @@ const (
 	enforcerLSM     = "BPFLSM"
 	enforcerObserve = "eBPF Monitor"
 
+	// policyPosture stands in PolicyName where no rule of an allow-list named the operation.
+	policyPosture = "DefaultPosture"
 	// policyUnresolved stands in PolicyName where no rule decided, but the lack of a path.
 	policyUnresolved = "UnresolvedPath"
 	// policyUnknown stands in PolicyName where the rule's policy was changed or deleted before its event was read.

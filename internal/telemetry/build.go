@@ -56,15 +56,36 @@ func New(node Node, e enforcer.Event, w Workload, rule *compile.RuleInfo) Alert 
 	return a
 }
 
-// operation fills what differs between executing and opening: who the process is.
+// operation fills what differs between executing and all else: who the process is.
 func (a *Alert) operation(e enforcer.Event) {
-	if e.Operation == enforcer.OperationExec {
-		a.Operation, a.Data = operationProcess, "lsm=SECURITY_BPRM_CHECK"
-		a.ProcessName, a.ParentProcessName = e.Resource, e.Source
-		return
-	}
-	a.Operation, a.Data = operationFile, "lsm=FILE_OPEN flags="+openFlags(e.Flags)
 	a.ProcessName, a.ParentProcessName = e.Source, e.ParentSource
+	switch {
+	case e.Operation == enforcer.OperationExec:
+		a.Operation = operationProcess
+		a.ProcessName, a.ParentProcessName = e.Resource, e.Source
+	case e.Domain == compile.DomainNetwork:
+		a.Operation = operationNetwork
+	case e.Domain == compile.DomainCapabilities:
+		a.Operation = operationCapabilities
+	default:
+		a.Operation = operationFile
+	}
+	a.Data = "lsm=" + hookOf(e.Operation)
+	if e.Operation == enforcer.OperationOpen {
+		a.Data += " flags=" + openFlags(e.Flags)
+	}
+}
+
+// hookOf names the place in the kernel where an operation was judged, as clients know it.
+func hookOf(operation string) string {
+	switch operation {
+	case enforcer.OperationExec:
+		return "SECURITY_BPRM_CHECK"
+	case enforcer.OperationOpen:
+		return "FILE_OPEN"
+	default:
+		return strings.ToUpper(operation)
+	}
 }
 
 func (a *Alert) verdict(e enforcer.Event, rule *compile.RuleInfo) {
@@ -88,6 +109,9 @@ func (a *Alert) rule(e enforcer.Event, rule *compile.RuleInfo) {
 			a.Severity = ""
 		}
 		a.EventData["RulePath"], a.EventData["PolicyKind"] = rule.Rule, rule.Policy.Kind
+	case e.Rule == enforcer.RulePosture:
+		a.PolicyName = policyPosture
+		a.Message = "No rule allows the operation, and the workload has Allow rules: what they do not allow gets the default posture."
 	case e.Rule == enforcer.RuleUnresolved:
 		a.PolicyName = policyUnresolved
 		a.Message = "The path could not be resolved, and the workload has rules that block: what cannot be told from a blocked path is blocked."

@@ -92,6 +92,38 @@ func TestUnresolvedPathSaysSo(t *testing.T) {
 	}
 }
 
+func TestPostureSaysSo(t *testing.T) {
+	for name, tt := range map[string]struct {
+		event enforcer.Event
+		want  string
+	}{
+		"block":                    {open(compile.ActionBlock, true), "DefaultPosture, Block, Permission denied"},
+		"audit":                    {open(compile.ActionAudit, false), "DefaultPosture, Audit, Passed"},
+		"block on an unusable LSM": {open(compile.ActionBlock, false), "DefaultPosture, Audit (Block), Passed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.event.Rule = enforcer.RulePosture
+			a := New(Node{}, tt.event, Workload{}, nil)
+			if got := strings.Join([]string{a.PolicyName, a.Action, a.Result}, ", "); got != tt.want || !strings.Contains(a.Message, "No rule allows") {
+				t.Errorf("got %s (%s), want %s", got, a.Message, tt.want)
+			}
+		})
+	}
+}
+
+func TestOperationsAreThoseOfTheDomains(t *testing.T) {
+	for domain, want := range map[compile.Domain]string{
+		compile.DomainFile: "File lsm=UNLINK", compile.DomainNetwork: "Network lsm=UNLINK", compile.DomainCapabilities: "Capabilities lsm=UNLINK",
+	} {
+		e := open(compile.ActionBlock, true)
+		e.Domain, e.Operation = domain, "unlink"
+		a := New(Node{}, e, Workload{}, nil)
+		if got := a.Operation + " " + a.Data; got != want || a.ProcessName != e.Source || a.ParentProcessName != e.ParentSource {
+			t.Errorf("domain %s: got %s of %s, want %s", domain, got, a.ProcessName, want)
+		}
+	}
+}
+
 func TestExecNamesTheNewProcess(t *testing.T) {
 	e := open(compile.ActionBlock, true)
 	e.Operation, e.Resource, e.Source = enforcer.OperationExec, "/bin/sh", "/usr/bin/app"

@@ -14,6 +14,8 @@ type built struct {
 	profile  Profile
 	infos    map[RuleID]RuleInfo
 	withheld map[Ref][]Unsupported
+	// fitted are the automata that it has.
+	fitted []*fitted
 }
 
 // key is what rules of one domain compete for. Both matches of a directory have MatchRecursive here: they are equally
@@ -53,6 +55,8 @@ type builder struct {
 	abilities Abilities
 	aliases   aliases
 	workload  Workload
+	// known automata, by key.
+	known map[string]*fitted
 
 	chains map[key][]entry
 	// allows and judges are the domains that have any Allow rule, and any rule that blocks or audits.
@@ -68,9 +72,9 @@ type place struct {
 }
 
 // build decides what the kernel holds for a workload. The order of its selections does not matter.
-func build(w Workload, a aliases, abilities Abilities) built {
+func (c *Compiler) build(w Workload, a aliases) built {
 	b := builder{
-		abilities: abilities, aliases: a, workload: w,
+		abilities: c.Abilities, aliases: a, workload: w, known: c.fitted,
 		chains: map[key][]entry{}, allows: map[Domain]bool{}, judges: map[Domain]bool{}, withheld: map[place]Unsupported{},
 		out: built{infos: map[RuleID]RuleInfo{}, withheld: map[Ref][]Unsupported{}},
 	}
@@ -180,7 +184,8 @@ func (b *builder) emit() {
 		case k.match == MatchPattern:
 			patterns[k.domain] = append(patterns[k.domain], chain...)
 		default:
-			kept = append(kept, b.bounded(chain)...)
+			r := rank(chain)
+			kept = append(kept, b.chain(r, indices(0, len(chain)))...)
 		}
 	}
 	matched := map[Domain]matches{}

@@ -23,10 +23,73 @@ func compareEntries(a, b entry) int {
 	return cmp.Or(precedence(a.candidate, b.candidate), compareKeys(a.key, b.key))
 }
 
-// bounded is the chain of one key: in order, without the rules that can never decide, and with no more than the core
-// holds.
-func (b *builder) bounded(entries []entry) []entry {
-	chain := reduce(entries)
+// ranking is rules that compete, in the order of a chain. Rules of one class have the same outcome for every operation.
+type ranking struct {
+	entries []entry
+	class   []int
+	// covers says of two classes whether the first covers the second: where its rule is the earlier one, and where not.
+	earlier, later [][]bool
+}
+
+func rank(entries []entry) ranking {
+	r := ranking{entries: slices.SortedFunc(slices.Values(entries), compareEntries)}
+	classes := map[string]int{}
+	var samples []entry
+	for _, e := range r.entries {
+		content := fmt.Sprint(e.effective, e.conditions, e.direct)
+		if len(e.AllowedArgs) > 0 {
+			content += "\x00" + strings.Join(e.AllowedArgs, "\x00")
+		}
+		if _, known := classes[content]; !known {
+			classes[content] = len(samples)
+			samples = append(samples, e)
+		}
+		r.class = append(r.class, classes[content])
+	}
+	for _, a := range samples {
+		var earlier, later []bool
+		for _, b := range samples {
+			earlier, later = append(earlier, covers(a, b, true)), append(later, covers(a, b, false))
+		}
+		r.earlier, r.later = append(r.earlier, earlier), append(r.later, later)
+	}
+	return r
+}
+
+// reduce drops, of some of the entries, those that can never decide among them. It takes and gives ascending indices.
+func (r ranking) reduce(indices []int) []int {
+	seen := make([]bool, len(r.earlier))
+	distinct := make([]int, 0, min(len(indices), len(seen)))
+	for _, i := range indices {
+		if !seen[r.class[i]] {
+			seen[r.class[i]] = true
+			distinct = append(distinct, i)
+		}
+	}
+	kept := make([]int, 0, len(distinct))
+	for _, i := range distinct {
+		if !slices.ContainsFunc(distinct, func(j int) bool { return r.covered(i, j) }) {
+			kept = append(kept, i)
+		}
+	}
+	return kept
+}
+
+// covered says whether entry i can be dropped for entry j.
+func (r ranking) covered(i, j int) bool {
+	if j < i {
+		return r.earlier[r.class[j]][r.class[i]]
+	}
+	return j > i && r.later[r.class[j]][r.class[i]]
+}
+
+// chain is entries of a ranking, in order, without those that can never decide, and no more than the core holds.
+func (b *builder) chain(r ranking, indices []int) []entry {
+	reduced := r.reduce(indices)
+	chain := make([]entry, 0, len(reduced))
+	for _, i := range reduced {
+		chain = append(chain, r.entries[i])
+	}
 	if len(chain) <= MaxVariants {
 		return chain
 	}
@@ -41,32 +104,12 @@ func (b *builder) bounded(entries []entry) []entry {
 	return kept
 }
 
-// reduce brings the entries of a key into order and drops those that can never decide.
-func reduce(entries []entry) []entry {
-	slices.SortFunc(entries, compareEntries)
-	seen := map[string]bool{}
-	var distinct []entry
-	for _, e := range entries {
-		same := fmt.Sprint(e.effective, e.conditions, e.direct, len(e.AllowedArgs), "\x00"+strings.Join(e.AllowedArgs, "\x00"))
-		if !seen[same] {
-			seen[same] = true
-			distinct = append(distinct, e)
-		}
+func indices(from, to int) []int {
+	out := make([]int, 0, to-from)
+	for i := from; i < to; i++ {
+		out = append(out, i)
 	}
-	var chain []entry
-	for i, e := range distinct {
-		covered := false
-		for j, other := range distinct {
-			if i != j && covers(other, e, j < i) {
-				covered = true
-				break
-			}
-		}
-		if !covered {
-			chain = append(chain, e)
-		}
-	}
-	return chain
+	return out
 }
 
 // outcome of a rule for an operation that it matches, in the order of precedence.

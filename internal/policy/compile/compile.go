@@ -82,6 +82,8 @@ type Compiler struct {
 	Abilities Abilities
 
 	built map[string]*group
+	// fitted are the automata of all groups, by key.
+	fitted map[string]*fitted
 }
 
 // Compile turns workloads and the policies that select them into what an enforcer with these abilities holds.

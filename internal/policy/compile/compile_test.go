@@ -284,7 +284,10 @@ func rooted(workloads []Workload, root Root) []Workload {
 }
 
 func TestPostures(t *testing.T) {
-	allow := ksp("a", files(action(securityv1.ActionAllow), securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/x"}}}))
+	allow := ksp("a", securityv1.KubeArmorPolicySpec{Report: action(securityv1.ActionAllow), Rules: securityv1.Rules{
+		File:    securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/x", FromSource: from("/s")}}},
+		Process: securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/x", OwnerOnly: true}}},
+	}})
 	for name, tt := range map[string]struct {
 		posture   policy.Posture
 		auditOnly bool
@@ -299,8 +302,9 @@ func TestPostures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := on(allow)
 			w[0].Postures, w[0].AuditOnly, w[0].Exempt = map[Domain]policy.Posture{DomainFile: tt.posture}, tt.auditOnly, true
-			if got := Compile(w, Everything()).Set.Profiles[0].Postures[DomainFile]; got != tt.want {
-				t.Errorf("posture = %s, want %s", got, tt.want)
+			got := Compile(w, Everything()).Set.Profiles[0].Postures
+			if got[DomainFile] != tt.want || got[DomainProcess] != tt.want || got[DomainNetwork] != ActionNone {
+				t.Errorf("postures = %v, want %s for files and processes", got, tt.want)
 			}
 		})
 	}
@@ -322,6 +326,57 @@ func TestTooManyVariantsOfOneThing(t *testing.T) {
 	rules := lines(out)
 	if len(rules) != MaxVariants || rules[0] != "process Block path /x args 4" || rules[1] != "process Block path /x args 1" {
 		t.Errorf("the higher severity comes first, then the place: %v", rules)
+	}
+}
+
+func TestGlobThatIsTooComplexIsLeftOut(t *testing.T) {
+	wide := func(after string) securityv1.Glob { return securityv1.Glob("/**" + after + strings.Repeat("?", 20)) }
+	patterns := []securityv1.FilePattern{{Pattern: wide("a")}, {Pattern: "/ok/*"}, {Pattern: "/bin/*"}}
+	w := rooted(on(ksp("p", files(securityv1.Report{}, securityv1.File{MatchPatterns: patterns}))), links{"/bin/": "/usr/bin/"})
+	out := Compile(w, Everything())
+	want := []string{"file Block pattern /bin/*", "file Block pattern /ok/*", "file Block pattern /usr/bin/*"}
+	if diff := cmp.Diff(want, lines(out)); diff != "" {
+		t.Errorf("the other globs hold (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"spec.file.matchPatterns[0] PatternTooComplex"}, left(out)); diff != "" {
+		t.Errorf("unsupported (-want +got):\n%s", diff)
+	}
+	patterns = nil
+	for i := range patience + 2 {
+		patterns = append(patterns, securityv1.FilePattern{Pattern: wide(string(rune('a' + i)))})
+	}
+	out = Compile(on(ksp("p", files(securityv1.Report{}, securityv1.File{MatchPatterns: patterns}))), Everything())
+	if len(lines(out)) != 0 || len(left(out)) != len(patterns) || out.Policies[0].State != StateRefused {
+		t.Errorf("rules %v, unsupported %v", lines(out), left(out))
+	}
+}
+
+func TestGlobsAreCompiledOnceForAllWorkloads(t *testing.T) {
+	var patterns []securityv1.FilePattern
+	for _, p := range []securityv1.Glob{"/a/**", "/b/*"} {
+		patterns = append(patterns, securityv1.FilePattern{Pattern: p})
+	}
+	p := ksp("p", files(securityv1.Report{}, securityv1.File{MatchPatterns: patterns, MatchPaths: []securityv1.FilePath{{Path: "/x", Report: action(securityv1.ActionAllow)}}}))
+	workloads := append(on(p), on(p)...)
+	workloads[1].Cgroup.ID, workloads[1].Postures = 8, map[Domain]policy.Posture{DomainFile: policy.PostureBlock}
+	out := Compile(workloads, Everything())
+	if len(out.Set.Profiles) != 2 || out.Set.Profiles[0].Patterns[DomainFile].Automaton != out.Set.Profiles[1].Patterns[DomainFile].Automaton {
+		t.Error("two profiles with the same globs have an automaton each")
+	}
+}
+
+func TestGlobsOfOnePlaceShareAState(t *testing.T) {
+	var patterns []securityv1.FilePattern
+	for _, p := range []securityv1.Glob{"/a/**", "/a/b*", "/a/*c", "/a/bc"} {
+		patterns = append(patterns, securityv1.FilePattern{Pattern: p})
+	}
+	patterns[0].Severity = 2
+	out := Compile(on(ksp("p", files(securityv1.Report{}, securityv1.File{MatchPatterns: patterns}))), Everything())
+	if diff := cmp.Diff([]string{"file Block pattern /a/**"}, lines(out)); diff != "" {
+		t.Errorf("rules that never decide are no part of a profile (-want +got):\n%s", diff)
+	}
+	if got := out.Policies[0]; got.State != StateEnforced || got.InForce != 4 {
+		t.Errorf("result = %+v", got)
 	}
 }
 
@@ -431,6 +486,50 @@ func TestWorkloadsShareAProfileWhereTheirRootsResolveAlike(t *testing.T) {
 	}
 	if got := out.Policies[0]; got.State != StateRefused || len(got.Unsupported) != 1 || got.Containers != 6 {
 		t.Errorf("one rule does not hold on one of six containers; result = %+v", got)
+	}
+}
+
+func TestProfilesAreNamedByAllOfTheirContent(t *testing.T) {
+	p := ksp("p", files(securityv1.Report{}, securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/x", FromSource: from("/s")}}}))
+	var workloads []Workload
+	for i, root := range []Root{links{"/s": "/1"}, links{"/s": "/2"}, links{"/x": "/3"}, links{"/x": "/4"}} {
+		workloads = append(workloads, Workload{Cgroup: Cgroup{ID: CgroupID(i + 1)}, Selections: on(p)[0].Selections, Root: root})
+	}
+	if got := len(Compile(workloads, Everything()).Set.Profiles); got != 4 {
+		t.Errorf("%d profiles, want 4: each has another rule", got)
+	}
+}
+
+func TestCovers(t *testing.T) {
+	rule := func(a Action, args ...string) entry {
+		return entry{candidate: newCandidate(&policy.Rule{Action: a, Path: "/x", AllowedArgs: args}, Ref{}, false)}
+	}
+	direct := rule(ActionBlock)
+	direct.direct = true
+	for name, tt := range map[string]struct {
+		a, b  entry
+		first bool
+		want  bool
+	}{
+		"the stronger one":                              {rule(ActionBlock), rule(ActionAudit), false, true},
+		"not the weaker one":                            {rule(ActionAudit), rule(ActionBlock), true, false},
+		"the first of two that are as strong":           {rule(ActionBlock), rule(ActionBlock, "1"), true, true},
+		"not the second of them":                        {rule(ActionBlock), rule(ActionBlock, "1"), false, false},
+		"which of two lets pass does not matter":        {rule(ActionAllow), rule(ActionAllow, "1"), false, true},
+		"an Allow rule that permits more":               {rule(ActionAllow, "1", "2"), rule(ActionAllow, "2"), true, true},
+		"not one that permits less":                     {rule(ActionAllow, "1"), rule(ActionAllow, "1", "2"), true, false},
+		"a Block rule that spares less":                 {rule(ActionBlock, "1"), rule(ActionBlock, "1", "2"), true, true},
+		"not one that spares more":                      {rule(ActionBlock, "1", "2"), rule(ActionBlock, "1"), true, false},
+		"not one that spares the same and audits":       {rule(ActionAudit, "1"), rule(ActionBlock, "1"), true, false},
+		"a Block rule does what no Allow rule can undo": {rule(ActionBlock, "1"), rule(ActionAllow, "1"), false, true},
+		"not a directory's direct entries all below it": {direct, rule(ActionBlock, "1"), true, false},
+		"but the other way round":                       {rule(ActionBlock), direct, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := covers(tt.a, tt.b, tt.first); got != tt.want {
+				t.Errorf("covers = %v, want %v", got, tt.want)
+			}
+		})
 	}
 }
 

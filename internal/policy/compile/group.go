@@ -34,7 +34,8 @@ func (c *Compiler) group(workloads []Workload) (groups map[string]*group, of []*
 		if g == nil {
 			g = c.built[key]
 			if g == nil {
-				g = &group{selections: w.Selections, built: build(w, aliases, c.Abilities)}
+				g = &group{selections: w.Selections, built: c.build(w, aliases)}
+				c.learn(g)
 			}
 			g.containers = 0
 			groups[key] = g
@@ -44,8 +45,21 @@ func (c *Compiler) group(workloads []Workload) (groups map[string]*group, of []*
 		}
 		of[i] = g
 	}
-	c.built = groups
+	c.built, c.fitted = groups, nil
+	for _, g := range groups {
+		c.learn(g)
+	}
 	return groups, of
+}
+
+// learn remembers the automata of a group, for others with the same globs.
+func (c *Compiler) learn(g *group) {
+	if c.fitted == nil {
+		c.fitted = map[string]*fitted{}
+	}
+	for _, f := range g.fitted {
+		c.fitted[f.key] = f
+	}
 }
 
 // treatmentKey is equal for workloads that the same policies select, and that are treated alike. Policies are told apart

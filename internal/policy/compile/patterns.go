@@ -4,9 +4,14 @@ package compile
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy/automaton"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/glob"
 )
 
 // matches are all globs of one domain of a profile.
@@ -18,37 +23,136 @@ type matches struct {
 	chains [][]entry
 }
 
+// globs are those of one domain, distinct, in the order in which they are given up last: those that block first.
+type globs struct {
+	ranking
+	patterns []string
+	// entries by glob: indices into the ranking, ascending.
+	rules [][]int
+}
+
+func globsOf(entries []entry) globs {
+	g := globs{ranking: rank(entries)}
+	byPattern, strongest := map[string][]int{}, map[string]Action{}
+	for i, e := range g.entries {
+		byPattern[e.key.name] = append(byPattern[e.key.name], i)
+		strongest[e.key.name] = max(strongest[e.key.name], e.effective)
+	}
+	g.patterns = slices.SortedFunc(maps.Keys(byPattern), func(a, b string) int {
+		return cmp.Or(cmp.Compare(strongest[b], strongest[a]), cmp.Compare(a, b))
+	})
+	for _, pattern := range g.patterns {
+		g.rules = append(g.rules, byPattern[pattern])
+	}
+	return g
+}
+
+// of gives the rules of a set of globs, ascending.
+func (g globs) of(set []int) []int {
+	var rules []int
+	for _, i := range set {
+		rules = append(rules, g.rules[i]...)
+	}
+	slices.Sort(rules)
+	return rules
+}
+
+// decisive is the part of a set of globs of which any rule can decide. It is what keeps automata small: where a Block
+// rule's glob matches, it does not matter which Allow rules' globs do.
+func (g globs) decisive(set []int) []int {
+	kept := map[int]bool{}
+	for _, i := range g.reduce(g.of(set)) {
+		kept[i] = true
+	}
+	return slices.DeleteFunc(slices.Clone(set), func(i int) bool {
+		return !slices.ContainsFunc(g.rules[i], func(rule int) bool { return kept[rule] })
+	})
+}
+
+// key is equal where the same globs stand for the same rules, in the same order.
+func (g globs) key() string {
+	var text strings.Builder
+	for _, e := range g.entries {
+		fmt.Fprintf(&text, "%d:%s%x", len(e.key.name), e.key.name, uint64(e.id))
+	}
+	return text.String()
+}
+
+// only some of the globs.
+func (g globs) only(kept []int) globs {
+	some := globs{ranking: g.ranking}
+	for _, i := range kept {
+		some.patterns, some.rules = append(some.patterns, g.patterns[i]), append(some.rules, g.rules[i])
+	}
+	return some
+}
+
+// fitted is the automaton of as many of some globs as it can hold. It takes up to seconds to make, and nothing to keep.
+type fitted struct {
+	key string
+	// automaton is nil when it can hold none.
+	automaton *automaton.Automaton
+	// kept are the indices of those that it holds, in their order in the automaton's sets.
+	kept []int
+}
+
+// patience is how often single globs are left out of an automaton that gets too large, before all are that follow one.
+const patience = 2
+
+func fit(g globs) *fitted {
+	f := &fitted{key: g.key(), kept: indices(0, len(g.patterns))}
+	for attempt := 0; len(f.kept) > 0; attempt++ {
+		some := g.only(f.kept)
+		parsed := make([]*glob.Glob, len(some.patterns))
+		for i, pattern := range some.patterns {
+			parsed[i], _ = glob.Parse(pattern) // It was parsed with its policy.
+		}
+		a, err := automaton.Build(parsed, automaton.Limits{Reduce: some.decisive})
+		var excess *automaton.TooComplexError
+		if !errors.As(err, &excess) {
+			f.automaton = a
+			return f
+		}
+		if attempt < patience {
+			f.kept = slices.Delete(f.kept, excess.Glob, excess.Glob+1)
+		} else {
+			f.kept = f.kept[:excess.Glob]
+		}
+	}
+	return f
+}
+
 // match compiles the globs of one domain.
 func (b *builder) match(entries []entry) matches {
-	byGlob := map[string][]entry{}
-	for _, e := range entries {
-		byGlob[e.key.name] = append(byGlob[e.key.name], e)
+	g := globsOf(entries)
+	f := b.known[g.key()]
+	if f == nil {
+		f = fit(g)
 	}
-	a, held, left := fit(byGlob)
-	for _, glob := range left {
-		for _, e := range byGlob[glob] {
-			b.withhold(e.ref, e.At, ReasonPatternTooComplex, "the glob needs, together with the others of the workload, a larger automaton "+
-				"than the core holds; write it with fewer ** and alternatives, or name directories")
-		}
-	}
-	m := matches{automaton: a}
-	if a == nil {
+	b.out.fitted = append(b.out.fitted, f)
+	b.leaveOut(g, f.kept)
+	m := matches{automaton: f.automaton}
+	if f.automaton == nil {
 		return m
 	}
-	for _, set := range a.Sets {
-		var together []entry
-		for _, i := range set {
-			together = append(together, byGlob[held[i]]...)
-		}
-		m.chains = append(m.chains, b.bounded(once(together)))
+	g = g.only(f.kept)
+	for _, set := range f.automaton.Sets {
+		m.chains = append(m.chains, b.chain(g.ranking, g.of(set)))
 	}
 	return m
 }
 
-// once drops the second name of a rule where both of its names match.
-func once(entries []entry) []entry {
-	slices.SortFunc(entries, compareEntries)
-	return slices.CompactFunc(entries, func(a, b entry) bool { return a.candidate == b.candidate })
+// leaveOut withholds the rules of all globs but those that are kept.
+func (b *builder) leaveOut(g globs, kept []int) {
+	for i, rules := range g.rules {
+		if slices.Contains(kept, i) {
+			continue
+		}
+		for _, rule := range rules {
+			b.withhold(g.entries[rule].ref, g.entries[rule].At, ReasonPatternTooComplex, "the glob needs, together with the others of the workload, "+
+				"a larger automaton than the core holds; write it with fewer ** and alternatives, or name directories")
+		}
+	}
 }
 
 // entries that decide in any chain, each once.
@@ -77,48 +181,4 @@ func (m matches) patterns(index map[slot]int) Patterns {
 		p.Outcomes = append(p.Outcomes, outcome)
 	}
 	return p
-}
-
-// attempts bound how often fit builds an automaton.
-const attempts = 64
-
-// fit builds one automaton of all globs, or, where it gets too large, of as many as it can hold: those that block come
-// first, then by name. held are the globs that it was built of, in the order of its sets; left are the others.
-func fit(byGlob map[string][]entry) (a *automaton.Automaton, held, left []string) {
-	globs := make([]string, 0, len(byGlob))
-	for glob := range byGlob {
-		globs = append(globs, glob)
-	}
-	slices.Sort(globs)
-	if a, err := automatonOf(globs); err == nil {
-		return a, globs, nil
-	}
-	slices.SortStableFunc(globs, func(a, b string) int { return cmp.Compare(strongest(byGlob[b]), strongest(byGlob[a])) })
-	tries := 0
-	var try func(chunk []string)
-	try = func(chunk []string) {
-		tries++
-		wider := slices.Concat(held, chunk)
-		slices.Sort(wider)
-		if next, err := automatonOf(wider); err == nil {
-			a, held = next, wider
-			return
-		}
-		if half := len(chunk) / 2; half > 0 && tries < attempts {
-			try(chunk[:half])
-			try(chunk[half:])
-			return
-		}
-		left = append(left, chunk...)
-	}
-	try(globs)
-	return a, held, left
-}
-
-func strongest(entries []entry) Action {
-	action := ActionNone
-	for _, e := range entries {
-		action = max(action, e.effective)
-	}
-	return action
 }

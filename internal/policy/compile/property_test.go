@@ -133,7 +133,7 @@ func FuzzProfilesMeanWhatThePoliciesSay(f *testing.F) {
 			for _, op := range all {
 				want, got := (naive{w}).judge(op), twin.judge(op)
 				if want != got {
-					t.Fatalf("%+v: the policies say %+v, the profile %+v\nrules %v\nprofile %v", op, want, got, w.Selections[0].Policy.Rules, lines(out))
+					t.Fatalf("%+v: the policies say %+v, the profile %+v: %v", op, want, got, lines(Output{Set: Set{Profiles: []Profile{twin.profile}}}))
 				}
 			}
 		}

@@ -119,13 +119,8 @@ func (t twin) pattern(op operation) []Rule {
 	if !found {
 		return nil
 	}
-	a := patterns.Automaton
-	state := a.Start
-	for i := range len(op.path) {
-		state = a.Next[int(state)*a.Columns+int(a.Classes[op.path[i]])]
-	}
 	var chain []Rule
-	if accept := a.Accept[state]; accept > 0 {
+	if accept := patterns.Automaton.Run(op.path); accept > 0 {
 		for _, i := range patterns.Outcomes[accept-1] {
 			chain = append(chain, t.profile.Rules[i])
 		}
@@ -237,7 +232,7 @@ func (n naive) match(r *policy.Rule, op operation) (rank, depth int) {
 		rank = 4
 	case r.ExecName != "" && strings.HasSuffix(op.path, "/"+r.ExecName):
 		rank = 3
-	case r.Pattern != "" && like(r.Pattern, op.path):
+	case r.Pattern != "" && slices.ContainsFunc(n.patterns(r.Pattern), func(p string) bool { return like(p, op.path) }):
 		rank = 2
 	case r.Directory != "":
 		for _, directory := range n.names(r.Directory) {
@@ -255,6 +250,17 @@ func (n naive) match(r *policy.Rule, op operation) (rank, depth int) {
 		return 0, 0
 	}
 	return rank + sourced, depth
+}
+
+// patterns that a pattern means: one that begins with a link to a directory means what is behind it too.
+func (n naive) patterns(pattern string) []string {
+	patterns := []string{pattern}
+	if rest, found := strings.CutPrefix(pattern, "/bin/"); found {
+		for _, directory := range n.names("/bin/") {
+			patterns = append(patterns, directory+rest)
+		}
+	}
+	return patterns
 }
 
 func (n naive) names(path string) []string {

@@ -30,6 +30,9 @@ const (
 	// ReasonRefused: the node's enforcer takes no set that this rule's policy is part of.
 	ReasonRefused Reason = "RuleRefused"
 
+	// ReasonException: another rule takes something out of this one, and the enforcer cannot express that.
+	ReasonException Reason = "ExceptionUnsupported"
+
 	// What an enforcer with fewer Abilities leaves out.
 
 	// ReasonAllowList: an Allow rule makes its domain an allow-list, whose posture is not enforced.
