@@ -100,7 +100,7 @@ func NewReader() (*Reader, error) {
 // Read returns the documents of one file in their order. Documents that are empty are left out.
 func (r *Reader) Read(file string, text []byte) []Document {
 	var all []Document
-	for _, c := range split(text) {
+	for _, c := range Split(text) {
 		content, where, problems := parse(file, c)
 		if len(problems) > 0 {
 			all = append(all, Document{File: file, Line: problems[0].Line, Class: Policy, Errors: problems})

@@ -13,22 +13,22 @@ import (
 	kyaml "sigs.k8s.io/yaml"
 )
 
-// chunk is the text of one YAML document.
-type chunk struct {
-	// before is how many lines of the file come before it.
-	before int
-	text   []byte
+// Chunk is the text of one YAML document.
+type Chunk struct {
+	// Before is how many lines of the file come before it.
+	Before int
+	Text   []byte
 }
 
-// split cuts a file into its documents. Chunks of comments and blank lines are left out.
-func split(file []byte) []chunk {
-	var chunks []chunk
-	current := chunk{}
+// Split cuts a file into its documents. Chunks of comments and blank lines are left out.
+func Split(file []byte) []Chunk {
+	var chunks []Chunk
+	current := Chunk{}
 	flush := func(next int) {
-		if !blank(current.text) {
+		if !blank(current.Text) {
 			chunks = append(chunks, current)
 		}
-		current = chunk{before: next}
+		current = Chunk{Before: next}
 	}
 	for i, line := range bytes.SplitAfter(file, []byte("\n")) {
 		switch {
@@ -40,7 +40,7 @@ func split(file []byte) []chunk {
 			flush(i + 1)
 			continue
 		}
-		current.text = append(current.text, line...)
+		current.Text = append(current.Text, line...)
 	}
 	flush(0)
 	return chunks
@@ -63,19 +63,19 @@ func blank(text []byte) bool {
 }
 
 // parse reads a chunk as kubectl does: YAML to JSON, with whole numbers kept whole and a key that is there twice refused.
-func parse(file string, c chunk) (any, *position, []Problem) {
-	raw, err := kyaml.YAMLToJSONStrict(c.text)
+func parse(file string, c Chunk) (any, *position, []Problem) {
+	raw, err := kyaml.YAMLToJSONStrict(c.Text)
 	if err != nil {
-		return nil, nil, syntaxProblems(file, c.before, err)
+		return nil, nil, syntaxProblems(file, c.Before, err)
 	}
 	var content any
 	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, &content); err != nil {
-		return nil, nil, []Problem{{File: file, Line: c.before + 1, Message: err.Error()}}
+		return nil, nil, []Problem{{File: file, Line: c.Before + 1, Message: err.Error()}}
 	}
-	where := &position{before: c.before}
+	where := &position{before: c.Before}
 	var node yaml.Node
 	// The positions are a courtesy: what this parser does not understand has the position of the document.
-	if yaml.Unmarshal(c.text, &node) == nil && len(node.Content) == 1 {
+	if yaml.Unmarshal(c.Text, &node) == nil && len(node.Content) == 1 {
 		where.node, where.own = node.Content[0], node.Content[0].Line
 	}
 	return content, where, nil
