@@ -34,17 +34,45 @@ type Group struct {
 }
 
 // Make makes a cgroup below the place of this process, so that the limits that hold for it hold for the new one too;
-// where the kernel permits none there, below the top.
-func Make(top, name string) (*Group, error) {
+// where the kernel permits none there, below the top. It is named prefix-PID; empty ones that processes left that were
+// killed are removed.
+func Make(top, prefix string) (*Group, error) {
 	own, err := Own()
 	if err != nil {
 		return nil, err
 	}
-	g, err := makeAt(top, filepath.Join(own, name))
-	if err != nil && own != "/" {
-		return makeAt(top, filepath.Join("/", name))
+	places := []string{own}
+	if own != "/" {
+		places = append(places, "/")
 	}
-	return g, err
+	var problems []error
+	for _, place := range places {
+		sweep(filepath.Join(top, place), prefix+"-")
+		g, err := makeAt(top, filepath.Join(place, fmt.Sprintf("%s-%d", prefix, os.Getpid())))
+		if err == nil {
+			return g, nil
+		}
+		problems = append(problems, err)
+	}
+	return nil, errors.Join(problems...)
+}
+
+// sweep removes what is left of processes that are gone. A cgroup in which something runs stays.
+func sweep(folder, prefix string) {
+	entries, _ := os.ReadDir(folder)
+	for _, e := range entries {
+		id, found := strings.CutPrefix(e.Name(), prefix)
+		if _, err := strconv.Atoi(id); !found || err != nil {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join("/proc", id)); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		left := &Group{path: filepath.Join(folder, e.Name())}
+		if populated, err := left.populated(); err == nil && !populated {
+			_ = left.Remove()
+		}
+	}
 }
 
 func makeAt(top, place string) (*Group, error) {

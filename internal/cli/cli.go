@@ -41,9 +41,16 @@ func Run(ctx context.Context, version string, streams Streams, args []string) in
 	root := newRoot(version, streams)
 	// A nil slice would make cobra read os.Args.
 	root.SetArgs(append([]string{}, args...))
-	err := root.ExecuteContext(ctx)
+	return exitOf(root.ExecuteContext(ctx), streams)
+}
+
+// exitOf says what went wrong, and gives the exit code for it.
+func exitOf(err error, streams Streams) int {
 	if err == nil {
 		return ExitOK
+	}
+	if code, known := statusOf(err, streams); known {
+		return code
 	}
 	_, _ = fmt.Fprintf(streams.Err, "karmor: %v\n", err)
 	var usage usageError
@@ -72,7 +79,7 @@ func newRoot(version string, streams Streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&cluster.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster (default: $KUBECONFIG, then ~/.kube/config)")
 	root.PersistentFlags().StringVar(&cluster.context, "context", "", "context of the kubeconfig to use")
-	root.AddCommand(newProbe(streams, cluster), newPolicy(streams), newVersion(version, streams))
+	root.AddCommand(newProbe(streams, cluster), newPolicy(streams), newRun(version, streams), newVersion(version, streams))
 	return root
 }
 

@@ -69,7 +69,7 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	if err := usable(); err != nil {
 		return 0, err
 	}
-	group, err := cgroup.Make(cgroup.Top, fmt.Sprintf("karmor-run-%d", os.Getpid()))
+	group, err := cgroup.Make(cgroup.Top, "karmor-run")
 	if err != nil {
 		return 0, err
 	}

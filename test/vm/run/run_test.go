@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package run holds what karmor run enforces in a real kernel against the reference model: the same policies, the same
+// operations, the same verdicts. The table is testdata, which `karmor policy test` reads too.
+package run
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kubearmor/kubearmor-operator/test/testbed/cache"
+	"github.com/kubearmor/kubearmor-operator/test/testbed/progress"
+	"github.com/kubearmor/kubearmor-operator/test/testbed/vm"
+	"github.com/kubearmor/kubearmor-operator/test/vm/run/script"
+)
+
+const (
+	// lsm is the list of a kernel that asks BPF programs.
+	lsm = "landlock,lockdown,yama,integrity,apparmor,bpf"
+	// defaultKernels are the oldest one and one that is common; VM_KERNELS names others, all of which have to attach.
+	defaultKernels = "5.10/amd64 6.12/amd64"
+	// module is the project's own.
+	module = "github.com/kubearmor/kubearmor-operator"
+)
+
+// missing is what this version does not enforce yet, by the file of the table. It is looked at on every run: a file
+// whose rules are all in force does not belong here any more.
+func missing() map[string]string {
+	return map[string]string{
+		"arguments.yaml":           "allowedArgs",
+		"capability.yaml":          "capabilities",
+		"dns.yaml":                 "DNS names",
+		"execname.yaml":            "execname",
+		"network.yaml":             "protocols",
+		"owner.yaml":               "ownerOnly",
+		"pattern.yaml":             "patterns",
+		"postures.yaml":            "allow-lists",
+		"presets.yaml":             "presets",
+		"readonly-allow-list.yaml": "allow-lists and readOnly",
+		"readonly.yaml":            "readOnly",
+		"source-allow-list.yaml":   "allow-lists and fromSource",
+		"source.yaml":              "fromSource",
+		"terminal.yaml":            "pts",
+	}
+}
+
+// mergeUsr makes the small userland one whose /bin and /lib are symlinks.
+const mergeUsr = `mkdir -p /usr/lib && mv /bin /usr/bin && /usr/bin/busybox ln -s usr/bin /bin && rm -rf /lib && ln -s usr/lib /lib`
+
+func TestRunEnforcesWhatTheModelSays(t *testing.T) {
+	table := readTable(t)
+	for _, kernel := range strings.Fields(cmp.Or(os.Getenv("VM_KERNELS"), defaultKernels)) {
+		t.Run(kernel, func(t *testing.T) {
+			m := newMachine(t, kernel)
+			var runs []script.Run
+			for _, s := range table {
+				runs = append(runs, s.script(m.policies))
+			}
+			reports := m.run(t, runs)
+			lacking := map[string]bool{}
+			for _, s := range table {
+				t.Run(s.name, func(t *testing.T) { s.compare(t, reports[s.name]) })
+				lacking[s.file] = lacking[s.file] || s.lacks(reports[s.name])
+			}
+			for file, what := range missing() {
+				if !lacking[file] {
+					t.Errorf("%s of %s is enforced now: take it off the list of what is missing", what, file)
+				}
+			}
+		})
+	}
+}
+
+// machine is what one kernel is tested with.
+type machine struct {
+	version, arch                       string
+	dir, worker, karmor, policies, list string
+}
+
+func newMachine(t *testing.T, kernel string) machine {
+	t.Helper()
+	version, arch, found := strings.Cut(kernel, "/")
+	if !found {
+		t.Fatalf("VM_KERNELS: %q is not KERNEL/ARCH, such as 6.12/arm64", kernel)
+	}
+	dir := t.TempDir()
+	m := machine{
+		version: version, arch: arch, dir: dir,
+		worker: filepath.Join(dir, "worker"), karmor: filepath.Join(dir, "karmor"),
+		policies: filepath.Join(dir, "policies"), list: filepath.Join(dir, "script.json"),
+	}
+	build(t, arch, m.worker, module+"/test/vm/run/worker")
+	build(t, arch, m.karmor, module+"/cmd/karmor")
+	if err := os.CopyFS(m.policies, os.DirFS("testdata")); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// build makes a static program.
+func build(t *testing.T, arch, file, pkg string) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, pkg)
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v\n%s", pkg, err, out)
+	}
+}
+
+// run boots the machine once for all runs, and gives their reports by name.
+func (m machine) run(t *testing.T, runs []script.Run) map[string]script.Report {
+	t.Helper()
+	text, err := json.Marshal(runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(m.list, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	line := fmt.Sprintf("%s && mkdir -p /opt && cp %s %s && %s run %s", mergeUsr, m.worker, script.Worker, script.Worker, m.list)
+	reports := map[string]script.Report{}
+	for text := range strings.Lines(m.shell(t, lsm, line)) {
+		var r script.Report
+		if err := json.Unmarshal([]byte(text), &r); err != nil {
+			t.Fatalf("read a report: %v in %q", err, text)
+		}
+		reports[r.Name] = r
+	}
+	return reports
+}
+
+// shell runs a command line, which must succeed, and gives what it printed.
+func (m machine) shell(t *testing.T, lsm, line string) string {
+	t.Helper()
+	store, err := cache.Open(filepath.Join("..", "..", "..", ".cache", "testbed"), progress.New(os.Stderr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errors, console bytes.Buffer
+	command := vm.Command{
+		Cache: store, KernelVersion: m.version, Arch: m.arch, LSM: lsm, MemoryMiB: 1536,
+		Files: []string{m.dir}, Binaries: []string{m.karmor}, Line: line, Timeout: 25 * time.Minute,
+		Stdout: &out, Stderr: &errors, Console: &console,
+	}
+	code, err := command.Run(t.Context())
+	if err != nil {
+		t.Fatalf("the machine failed: %v\n%s%s", err, out.String(), errors.String())
+	}
+	if code != 0 {
+		t.Fatalf("exit status %d\n%s%s%s", code, out.String(), errors.String(), console.String())
+	}
+	if strings.Contains(console.String(), "Oops") || strings.Contains(console.String(), "WARNING:") {
+		t.Errorf("the kernel complained:\n%s", console.String())
+	}
+	return out.String()
+}
