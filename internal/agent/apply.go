@@ -4,7 +4,8 @@ package agent
 
 import (
 	"context"
-	"reflect"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
@@ -49,7 +50,7 @@ func (a *Agent) applyInputs(ctx context.Context, in inputs) error {
 	a.rules.add(out.Rules)
 	// Also where the new set is refused: what is in force goes on, and so do its events.
 	a.startReading(ctx)
-	if a.applied != nil && reflect.DeepEqual(out.Set.Bindings, a.applied.Bindings) && reflect.DeepEqual(out.Set.Profiles, a.applied.Profiles) {
+	if a.applied != nil && sameSet(&out.Set, a.applied) {
 		a.metrics.observeBindings(in.containers, time.Now())
 		a.rules.retire(out.Rules, started)
 		a.update(func(s *state) { s.settle(out, in, s.generation) })
@@ -72,6 +73,11 @@ func (a *Agent) applyInputs(ctx context.Context, in inputs) error {
 	a.o.Log.Info("policies in force", "generation", out.Set.Generation, "policies", len(out.Policies),
 		"profiles", len(out.Set.Profiles), "workloads", len(out.Set.Bindings), "took", time.Since(started).String())
 	return a.refresh()
+}
+
+// sameSet but for the generation. A profile's id is derived from all that it has.
+func sameSet(a, b *compile.Set) bool {
+	return maps.Equal(a.Bindings, b.Bindings) && slices.EqualFunc(a.Profiles, b.Profiles, func(a, b compile.Profile) bool { return a.ID == b.ID })
 }
 
 func (a *Agent) refresh() error {

@@ -4,6 +4,7 @@ package compile
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
@@ -83,7 +84,7 @@ func (c *Compiler) build(w Workload, a aliases) built {
 	}
 	b.out.profile.Postures = b.postures()
 	b.emit()
-	b.out.profile.ID = identify(b.out.profile)
+	b.out.profile.ID = b.out.identify()
 	for at, u := range b.withheld {
 		b.out.withheld[at.policy] = append(b.out.withheld[at.policy], u)
 	}
@@ -174,6 +175,14 @@ func postureOf(w Workload, d Domain) Action {
 	}
 }
 
+// compareInProfile: by what rules compete for, and there in the order of the chain.
+func compareInProfile(a, b entry) int {
+	if c := compareKeys(a.key, b.key); c != 0 {
+		return c
+	}
+	return compareEntries(a, b)
+}
+
 // emit writes the rules of every domain that does anything: Allow rules alone, with nothing to exempt from, do not.
 func (b *builder) emit() {
 	var kept []entry
@@ -183,21 +192,26 @@ func (b *builder) emit() {
 		case !b.judges[k.domain] && b.out.profile.Postures[k.domain] == ActionNone:
 		case k.match == MatchPattern:
 			patterns[k.domain] = append(patterns[k.domain], chain...)
+		case len(chain) == 1:
+			kept = append(kept, chain[0])
 		default:
 			r := rank(chain)
 			kept = append(kept, b.chain(r, indices(0, len(chain)))...)
 		}
 	}
 	matched := map[Domain]matches{}
-	for domain, entries := range patterns {
-		m := b.match(entries)
+	for _, domain := range slices.Sorted(maps.Keys(patterns)) {
+		m := b.match(patterns[domain])
 		matched[domain] = m
 		kept = append(kept, m.entries()...)
 	}
-	slices.SortFunc(kept, func(a, b entry) int { return cmp.Or(compareKeys(a.key, b.key), compareEntries(a, b)) })
-	index := make(map[slot]int, len(kept))
+	slices.SortFunc(kept, compareInProfile)
+	b.out.profile.Rules = make([]Rule, 0, len(kept))
+	index := map[slot]int{}
 	for i, e := range kept {
-		index[e.slot()] = i
+		if e.key.match == MatchPattern {
+			index[e.slot()] = i
+		}
 		b.out.profile.Rules = append(b.out.profile.Rules, e.rule())
 		b.out.infos[e.id] = e.info()
 	}

@@ -500,6 +500,21 @@ func TestProfilesAreNamedByAllOfTheirContent(t *testing.T) {
 	}
 }
 
+func TestSeverityThatChangesWhichGlobDecidesMakesAnotherProfile(t *testing.T) {
+	profile := func(severity securityv1.Severity) Profile {
+		return Compile(on(ksp("p", files(securityv1.Report{}, securityv1.File{MatchPatterns: []securityv1.FilePattern{
+			{Pattern: "/a/**", ReadOnly: true}, {Pattern: "/a/*", OwnerOnly: true, Report: securityv1.Report{Severity: severity}},
+		}}))), Everything()).Set.Profiles[0]
+	}
+	first, second := profile(0), profile(5)
+	if cmp.Diff(first.Rules, second.Rules) != "" || cmp.Equal(first.Patterns, second.Patterns) {
+		t.Fatal("the test is about two profiles that differ in the order of the rules that match together, and in nothing else")
+	}
+	if first.ID == second.ID {
+		t.Error("two profiles have the same id")
+	}
+}
+
 func TestCovers(t *testing.T) {
 	rule := func(a Action, args ...string) entry {
 		return entry{candidate: newCandidate(&policy.Rule{Action: a, Path: "/x", AllowedArgs: args}, Ref{}, false)}

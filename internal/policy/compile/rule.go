@@ -82,18 +82,21 @@ func compareRefs(a, b Ref) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
-// identify names a profile by its content.
-func identify(p Profile) ProfileID {
+// identify names a profile by its content: its rules in their order, its postures, and what its automata are made of.
+func (b *built) identify() ProfileID {
 	h := sha256.New()
-	for i := range p.Rules {
-		r := &p.Rules[i]
+	for i := range b.profile.Rules {
+		r := &b.profile.Rules[i]
 		var id [8]byte
 		binary.LittleEndian.PutUint64(id[:], uint64(r.ID))
 		h.Write(append(id[:], byte(r.Match)))
 		write(h, r.Path, r.Source)
 	}
 	for domain := range Domain(policy.Domains) {
-		h.Write([]byte{byte(p.Postures[domain])})
+		h.Write([]byte{byte(b.profile.Postures[domain])})
+	}
+	for _, f := range b.fitted {
+		write(h, f.key)
 	}
 	return ProfileID(binary.LittleEndian.Uint64(h.Sum(nil)) | 1)
 }

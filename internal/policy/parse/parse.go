@@ -7,6 +7,7 @@ package parse
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
@@ -50,6 +51,8 @@ type reader struct {
 }
 
 func (r *reader) rules(rules *securityv1.Rules) {
+	r.out.Rules = slices.Grow(r.out.Rules, len(rules.File.MatchPaths)+len(rules.File.MatchDirectories)+len(rules.File.MatchPatterns)+
+		len(rules.Process.MatchPaths)+len(rules.Process.MatchDirectories)+len(rules.Process.MatchPatterns))
 	r.process(&rules.Process)
 	r.file(&rules.File)
 	r.network(&rules.Network)
