@@ -77,6 +77,9 @@ type checked struct {
 	Errors      []string      `json:"errors"`
 	Warnings    []string      `json:"warnings"`
 	Unsupported []unsupported `json:"unsupported"`
+
+	// state in a word, for people.
+	state string
 }
 
 // unsupported is a rule that a backend cannot express.
@@ -104,7 +107,7 @@ func (c *policyCheck) run() error {
 	if c.output == "json" {
 		err = printObject(c.streams.Out, "json", all)
 	} else {
-		err = c.print(all, invalid)
+		err = c.print(all)
 	}
 	if err == nil && invalid > 0 {
 		err = failed("%s invalid", isOrAre(invalid))
@@ -115,7 +118,10 @@ func (c *policyCheck) run() error {
 func (c *policyCheck) check(d *document.Document) checked {
 	one := checked{
 		File: d.File, Kind: d.Kind, Name: d.Name, Valid: d.Valid(),
-		Errors: lines(d.Errors), Warnings: lines(d.Warnings), Unsupported: []unsupported{},
+		Errors: lines(d.Errors), Warnings: lines(d.Warnings), Unsupported: []unsupported{}, state: "valid",
+	}
+	if !one.Valid {
+		one.state = "invalid"
 	}
 	if d.Class == document.Unsupported {
 		return c.unknownKind(d, one)
@@ -138,6 +144,7 @@ func (c *policyCheck) check(d *document.Document) checked {
 // unknownKind: it is not looked into, so there is no error to be found, and nothing that would be enforced.
 func (c *policyCheck) unknownKind(d *document.Document, one checked) checked {
 	const message = "is not supported yet: it was not validated, and no node enforces it"
+	one.state = "not supported"
 	one.Warnings = append(one.Warnings, d.At("kind", d.Kind+" "+message).String())
 	for _, b := range c.backends {
 		one.Unsupported = append(one.Unsupported, unsupported{b, "spec", "KindUnsupported", d.Kind + " " + message})
@@ -153,15 +160,13 @@ func lines(problems []document.Problem) []string {
 	return out
 }
 
-func (c *policyCheck) print(all []checked, invalid int) error {
+func (c *policyCheck) print(all []checked) error {
 	var b strings.Builder
 	warnings := 0
+	counts := map[string]int{}
 	for _, one := range all {
-		state := "valid"
-		if !one.Valid {
-			state = "invalid"
-		}
-		fmt.Fprintf(&b, "%s: %s %s: %s\n", one.File, orDash(one.Kind), orDash(one.Name), state)
+		counts[one.state]++
+		fmt.Fprintf(&b, "%s: %s %s: %s\n", one.File, orDash(one.Kind), orDash(one.Name), one.state)
 		for _, e := range one.Errors {
 			fmt.Fprintf(&b, "  error: %s\n", e)
 		}
@@ -173,7 +178,11 @@ func (c *policyCheck) print(all []checked, invalid int) error {
 			fmt.Fprintf(&b, "  %s\n", line)
 		}
 	}
-	fmt.Fprintf(&b, "%s: %d valid, %d invalid, %s\n", plural(len(all), "policy"), len(all)-invalid, invalid, plural(warnings, "warning"))
+	fmt.Fprintf(&b, "%s: %d valid, %d invalid", plural(len(all), "policy"), counts["valid"], counts["invalid"])
+	if n := counts["not supported"]; n > 0 {
+		fmt.Fprintf(&b, ", %d not supported", n)
+	}
+	fmt.Fprintf(&b, "; %s\n", plural(warnings, "warning"))
 	_, err := io.WriteString(c.streams.Out, b.String())
 	return err
 }

@@ -3,6 +3,7 @@
 package document
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,10 +107,18 @@ func (s *schema) validate(d *Document, content map[string]any) runtime.Object {
 	}
 	defaulting.PruneNonNullableNullsWithoutDefaults(content, s.structural)
 	defaulting.Default(content, s.structural)
-	for _, e := range s.check(content, metadata) {
+	errs, complete := s.check(content, metadata)
+	for _, e := range errs {
 		d.fail(fieldOf(e), e.ErrorBody())
 	}
+	if !complete {
+		d.Warnings = append(d.Warnings, d.At("", "not every rule could be checked, because of the form of the document; mend that first"))
+	}
 	if len(d.Errors) > 0 {
+		// The schema's validator walks over maps.
+		slices.SortStableFunc(d.Errors, func(a, b Problem) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Field, b.Field), cmp.Compare(a.Message, b.Message))
+		})
 		return nil
 	}
 	object := s.create()
@@ -147,26 +156,27 @@ func (s *schema) metadata(d *Document, content map[string]any) *metav1.ObjectMet
 	return metadata
 }
 
-// check runs the server's validations in its order: metadata, schema, lists, and the rules unless something more basic
-// is wrong.
-func (s *schema) check(content map[string]any, metadata *metav1.ObjectMeta) field.ErrorList {
-	errs := metavalidation.ValidateObjectMeta(metadata, s.namespaced, metavalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
+// check runs the server's validations in its order: metadata, schema, lists, and, unless something more basic is wrong,
+// the rules.
+func (s *schema) check(content map[string]any, metadata *metav1.ObjectMeta) (errs field.ErrorList, complete bool) {
+	errs = metavalidation.ValidateObjectMeta(metadata, s.namespaced, metavalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
 	errs = append(errs, validation.ValidateCustomResource(nil, content, s.openapi)...)
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, s.structural, content)...)
 	if slices.ContainsFunc(errs, blocks) {
-		return errs
+		return errs, false
 	}
 	if s.rules == nil {
 		s.rules = cel.NewValidator(s.structural, true, celconfig.PerCallLimit)
 	}
 	broken, _ := s.rules.Validate(context.Background(), nil, s.structural, content, nil, celconfig.RuntimeCELCostBudget)
-	return append(errs, broken...)
+	return append(errs, broken...), true
 }
 
-// blocks says whether the rules cannot be asked: the object is not of the form that they expect.
+// blocks says whether the rules cannot be asked: the object is not of the form that they expect. The server does not ask
+// them about an unknown word either, where there is no harm in it, and the author has all errors at once.
 func blocks(e *field.Error) bool {
 	return slices.Contains([]field.ErrorType{
-		field.ErrorTypeNotSupported, field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid,
+		field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid,
 	}, e.Type)
 }
 
