@@ -4,6 +4,8 @@ package agent
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +22,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/root"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor"
 )
 
@@ -170,6 +173,33 @@ func TestPostures(t *testing.T) {
 				t.Errorf("postures of files, network and capabilities = %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestPathsAreFollowedInTheContainersOwnRoot(t *testing.T) {
+	merged := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(merged, "usr/bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("usr/bin", filepath.Join(merged, "bin")); err != nil {
+		t.Fatal(err)
+	}
+	c := running("shop", "web", "app", 11)
+	c.Root = root.Directory(merged)
+	t.Cleanup(c.Root.Close)
+	in := inputs{containers: []containers.Container{c, running("shop", "web", "other", 12)}, clusterPolicies: []securityv1.KubeArmorClusterPolicy{clusterPolicy()}}
+	p := planner{system: "kubearmor", parsed: map[policyKey]*parsedPolicy{}}
+	out := compile.Compile(p.workloads(in), enforcer.Abilities())
+	var got []string
+	for _, profile := range out.Set.Profiles {
+		if profile.ID == out.Set.Bindings[c.Cgroup] {
+			for _, r := range profile.Rules {
+				got = append(got, r.Path)
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"/bin/sh", "/usr/bin/sh"}, got); diff != "" || len(out.Set.Profiles) != 2 {
+		t.Errorf("%d profiles; paths (-want +got):\n%s", len(out.Set.Profiles), diff)
 	}
 }
 
