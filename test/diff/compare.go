@@ -160,7 +160,20 @@ func questions(op model.Operation) []table.Question {
 	}
 	second := q
 	second.Path, second.Met = op.NewPath, met(op, !op.Replaces || op.UID == op.NewOwner)
-	return []table.Question{q, second}
+	return append(leaving(q, op.Directory), second)
+}
+
+// leaving are the questions about the old name of what gets another one.
+func leaving(q table.Question, directory bool) []table.Question {
+	execution := q
+	execution.Domain, execution.UnknownArguments, execution.BlocksOnly = policy.DomainProcess, true, true
+	if !directory {
+		return []table.Question{q, execution}
+	}
+	processes, files := execution, q
+	files.BlocksOnly = true
+	processes.Inside, files.Inside = true, true
+	return []table.Question{q, execution, processes, files}
 }
 
 func met(op model.Operation, owner bool) (c compile.Conditions) {

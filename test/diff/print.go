@@ -169,6 +169,7 @@ func command(w model.Workload, op model.Operation) string {
 		{op.Unresolved, "unresolved"},
 		{op.Object, "object"},
 		{op.New, "new"},
+		{op.Directory, "directory"},
 		{op.Replaces, "replaces " + strconv.Itoa(int(op.NewOwner))},
 		{len(w.Policies) > 0 && w.Policies[0].AuditOnly, "audited"},
 	} {

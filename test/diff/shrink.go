@@ -125,6 +125,7 @@ func plainerOperation(e example) []example {
 	add(len(op.Args) > 1, func(o *model.Operation) { o.Args = head(o.Args) })
 	add(len(op.Args) > 1, func(o *model.Operation) { o.Args = tail(o.Args) })
 	add(op.Terminal, func(o *model.Operation) { o.Terminal = false })
+	add(op.Directory, func(o *model.Operation) { o.Directory = false })
 	add(op.New, func(o *model.Operation) { o.New = false })
 	add(op.UID != 0 || op.Owner != 0, func(o *model.Operation) { o.UID, o.Owner = 0, 0 })
 	add(op.NewOwner != 0, func(o *model.Operation) { o.NewOwner = 0 })

@@ -41,7 +41,7 @@ const (
 func (t twin) judge(q table.Question) table.Answer {
 	flags := t.summary.Domains[q.Domain]
 	switch {
-	case flags&table.DomainRules == 0:
+	case flags&table.DomainRules == 0 || q.BlocksOnly && flags&table.DomainBlocks == 0:
 		return table.Answer{Action: compile.ActionAllow}
 	case q.Unresolved:
 		return t.unresolved(q, flags)
@@ -52,6 +52,9 @@ func (t twin) judge(q table.Question) table.Answer {
 		return t.posture(q)
 	}
 	found, rule := t.match(q)
+	if q.BlocksOnly && found != outcomeBlock {
+		return table.Answer{Action: compile.ActionAllow}
+	}
 	switch found {
 	case outcomeAllow:
 		return table.Answer{Action: compile.ActionAllow, Rule: rule}
@@ -74,7 +77,7 @@ func (t twin) posture(q table.Question) table.Answer {
 func (t twin) unresolved(q table.Question, flags table.DomainFlags) table.Answer {
 	action := compile.ActionAllow
 	switch posture := t.summary.Postures[q.Domain]; {
-	case posture != compile.ActionNone:
+	case posture != compile.ActionNone && !q.BlocksOnly:
 		action = posture
 	case flags&table.DomainBlocks != 0:
 		action = compile.ActionBlock
@@ -109,6 +112,10 @@ func (t twin) order(q table.Question, class uint32) []func() (outcome, compile.R
 	type ask = func() (outcome, compile.RuleID)
 	word := func(kind table.Kind, words ...uint64) ask {
 		return func() (outcome, compile.RuleID) { return t.strongest(q, kind, class, words) }
+	}
+	if q.Inside {
+		directory := strings.TrimSuffix(q.Path, "/") + "/"
+		return []ask{func() (outcome, compile.RuleID) { return t.path(q, table.KindAncestor, class, directory) }}
 	}
 	switch q.Domain {
 	case compile.DomainCapabilities:
@@ -211,7 +218,7 @@ func (t twin) chain(q table.Question, h table.Hasher, kind table.Kind, class uin
 func (t twin) outcomeOf(q table.Question, e table.Entry) outcome {
 	met := e.Conditions&^(q.Met|compile.ConditionArguments) == 0
 	if e.Conditions&compile.ConditionArguments != 0 {
-		met = met && t.permits(e.ID, q.Arguments)
+		met = met && !q.UnknownArguments && t.permits(e.ID, q.Arguments)
 	}
 	switch {
 	case e.Action == compile.ActionAllow && !met:

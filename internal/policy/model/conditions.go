@@ -71,7 +71,9 @@ func failing(r *policy.Rule, q question) []string {
 	if r.NoTerminal && !q.meets.noTerminal {
 		words = append(words, "processes with a terminal (pts: false)")
 	}
-	if argument, found := forbidden(r, q); found {
+	if len(r.AllowedArgs) > 0 && q.unknownArgs {
+		words = append(words, "any arguments that it may get (allowedArgs)")
+	} else if argument, found := forbidden(r, q); found {
 		words = append(words, "the argument "+quote(argument)+" (allowedArgs)")
 	}
 	return words

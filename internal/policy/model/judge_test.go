@@ -189,3 +189,28 @@ func TestOperations(t *testing.T) {
 		"reading a program is of the file's": {[]string{"file Block path /a"}, "read /a", "Block p 0"},
 	}, nil)
 }
+
+func TestWhatIsBlockedKeepsItsName(t *testing.T) {
+	hold(t, map[string]sentence{
+		"a program that may not run gets no other name": {[]string{"process Block path /a"}, "rename /a to /b", "Block p 0"},
+		"nor a second one":                                {[]string{"process Block execname a"}, "link /x/a to /b", "Block p 0"},
+		"a rule that only audits does not hold it":        {[]string{"process Audit path /a"}, "rename /a to /b", "Allow"},
+		"nor does an allow-list of processes":             {[]string{"process Allow path /x"}, "rename /a to /b", "Allow"},
+		"nor an exception from a Block":                   {[]string{"process Block tree /a/", "process Allow path /a/b"}, "rename /a/b to /c", "Allow"},
+		"arguments are not known yet, so they spare none": {[]string{"process Block path /a args -v"}, "rename /a to /b", "Block p 0"},
+		"the owner is":                                    {[]string{"process Block path /a ownerOnly"}, "rename /a to /b uid 1 owner 1", "Allow"},
+		"the new name may be a blocked one":               {[]string{"process Block path /b"}, "rename /a to /b", "Allow"},
+		"a directory with something blocked in it":        {[]string{"file Block path /a/b/c"}, "rename /a to /x directory", "Block p 0"},
+		"also when it may not be executed":                {[]string{"process Block path /a/b/c"}, "rename /a/b to /x directory", "Block p 0"},
+		"a blocked directory itself":                      {[]string{"file Block tree /a/b/"}, "rename /a/b to /x directory", "Block p 0"},
+		"whatever its conditions":                         {[]string{"file Block path /a/b readOnly"}, "rename /a to /x directory", "Block p 0"},
+		"only what this executable may not":               {[]string{"file Block path /a/b from /x"}, "rename /a to /c directory by /y", "Allow"},
+		"but that":                                        {[]string{"file Block path /a/b from /x"}, "rename /a to /c directory by /x", "Block p 0"},
+		"a name that only begins so is no directory":      {[]string{"file Block path /ab/c"}, "rename /a to /x directory", "Allow"},
+		"an audited thing does not hold its directory":    {[]string{"file Audit path /a/b"}, "rename /a to /x directory", "Allow"},
+		"a pattern does not":                              {[]string{"file Block pattern /a/*"}, "rename /a to /x directory", "Allow"},
+		"a file has nothing inside":                       {[]string{"file Block path /a/b"}, "rename /a to /x", "Allow"},
+		"the first name is told":                          {[]string{"file Block path /a/c", "file Block dir /a/", "file Block path /a/b"}, "rename /a to /x directory", "Block p 2"},
+		"a path that cannot be told may be such":          {[]string{"process Block path /a"}, "rename unresolved", "Block UnresolvedPath"},
+	}, nil)
+}

@@ -14,7 +14,8 @@
 //     Block over Audit over Allow over posture, whichever policy it comes from.
 //  5. Postures (postures.go): one Allow rule makes a domain an allow-list. What no rule decides there gets the posture;
 //     elsewhere it passes. The same file says what happens to a path that cannot be resolved.
-//  6. Presets (presets.go) are judged beside the domains; the stronger verdict holds.
+//  6. Names (renames.go): what has a name that a Block rule blocks does not get another one.
+//  7. Presets (presets.go) are judged beside the domains; the stronger verdict holds.
 //
 // Which operations are only logged is no verdict: visibility.go.
 package model
@@ -65,8 +66,11 @@ type Verdict struct {
 // Judge says what happens to an operation of the workload.
 func (w Workload) Judge(op Operation) Verdict {
 	verdicts := make([]Verdict, 0, 3)
-	for _, q := range op.questions(w.Root) {
+	for i, q := range op.questions(w.Root) {
 		verdicts = append(verdicts, w.answer(q))
+		if i == 0 {
+			verdicts = append(verdicts, w.leaves(op)...)
+		}
 	}
 	if v, concerned := w.presets(op); concerned {
 		verdicts = append(verdicts, v)

@@ -98,6 +98,8 @@ type Operation struct {
 	UID uint32
 	// Owner of the object.
 	Owner uint32
+	// Directory: the object is one. Only Rename asks.
+	Directory bool
 	// New: nothing is at Path yet, so nobody owns it.
 	New bool
 	// NewOwner owns what is at NewPath, if Replaces says that something is.
@@ -167,6 +169,8 @@ type question struct {
 	path string
 	// conditions that the operation meets.
 	meets conditions
+	// unknownArgs: what the arguments are will be known later.
+	unknownArgs bool
 }
 
 // questions of an operation: two for those with two paths, none for what only presets have a word on.

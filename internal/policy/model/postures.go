@@ -89,18 +89,24 @@ func (w Workload) isAudited() bool {
 // not know it, and where anything is blocked, it might be that; a posture that allows says nothing against it. It is
 // always counted.
 func (w Workload) unresolved(q question) Verdict {
-	const because = "the kernel cannot tell its path"
 	if w.isAllowList(q.domain) && w.postureOf(q.domain) != policy.PostureAllow {
-		v := w.posture(q, fmt.Sprintf("%s, and %s is an allow-list", because, q.domain))
+		v := w.posture(q, fmt.Sprintf("%s, and %s is an allow-list", pathless, q.domain))
 		v.Policy = UnresolvedPath
 		return v
 	}
+	return w.unresolvedByRules(q)
+}
+
+const pathless = "the kernel cannot tell its path"
+
+// unresolvedByRules is the verdict where no posture has a say.
+func (w Workload) unresolvedByRules(q question) Verdict {
 	switch w.strongestAction(q.domain, policy.ActionAudit, policy.ActionBlock) {
 	case policy.ActionBlock:
-		return Verdict{Action: policy.ActionBlock, Policy: UnresolvedPath, Reason: because + ", and a rule of its domain blocks"}
+		return Verdict{Action: policy.ActionBlock, Policy: UnresolvedPath, Reason: pathless + ", and a rule of its domain blocks"}
 	case policy.ActionAudit:
-		return Verdict{Action: policy.ActionAudit, Policy: UnresolvedPath, Reason: because + ", and a rule of its domain audits"}
+		return Verdict{Action: policy.ActionAudit, Policy: UnresolvedPath, Reason: pathless + ", and a rule of its domain audits"}
 	default:
-		return Verdict{Action: policy.ActionAllow, Reason: because + ", and no rule of its domain blocks or audits"}
+		return Verdict{Action: policy.ActionAllow, Reason: pathless + ", and no rule of its domain blocks or audits"}
 	}
 }

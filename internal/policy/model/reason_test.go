@@ -28,6 +28,8 @@ func TestReasonsAreSentences(t *testing.T) {
 		{[]string{"file Allow pattern /a readOnly"}, "write /a", "the pattern rule 0 of KubeArmorPolicy shop/p allows only reads (readOnly), and file is an allow-list with the posture audit"},
 		{[]string{"network Allow protocol tcp"}, "connect udp", "no rule allows it, and network is an allow-list with the posture audit"},
 		{[]string{"dns Block name a"}, "dns b", "no rule matches it, and no Allow rule makes its domain an allow-list"},
+		{[]string{"file Block path /a/b"}, "rename /a to /c directory", "the exact path rule 0 of KubeArmorPolicy shop/p names something in this directory, and would lose it"},
+		{[]string{"process Block path /a args -v"}, "link /a to /c", "the exact path rule 0 of KubeArmorPolicy shop/p denies any arguments that it may get (allowedArgs)"},
 		{[]string{"file Block path /a"}, "read unresolved", "the kernel cannot tell its path, and a rule of its domain blocks"},
 	}
 	for _, tt := range tests {

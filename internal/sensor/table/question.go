@@ -17,6 +17,11 @@ type Question struct {
 	Met compile.Conditions
 	// Arguments after the program's name.
 	Arguments []string
+	// UnknownArguments: they will be known later, so none of them is permitted.
+	UnknownArguments bool
+	// BlocksOnly: only rules that block count, because the object is to get another name. Inside, with it: the object is
+	// a directory, and only rules that name something in it count.
+	BlocksOnly, Inside bool
 	// Family, Type and Protocol of the socket.
 	Family, Type, Protocol int
 	// Capability is the kernel's number.

@@ -28,6 +28,7 @@ func (g *Generator) Operation(w model.Workload) model.Operation {
 			if g.coin() {
 				op.Path, op.NewPath = op.NewPath, op.Path
 			}
+			g.leaving(w, &op)
 		}
 		op.New = op.New && op.Kind != model.Rename && op.Kind != model.Link || op.Kind == model.Create
 	case policy.DomainNetwork:
@@ -43,6 +44,22 @@ func (g *Generator) Operation(w model.Workload) model.Operation {
 		op.Object = op.Object && !op.Unresolved && (op.Kind == model.Exec || op.Kind == model.Read || op.Kind == model.Write)
 	}
 	return op
+}
+
+// leaving makes the old name one that a rule of the process domain blocks, or a directory that a rule names something in.
+func (g *Generator) leaving(w model.Workload, op *model.Operation) {
+	switch g.random.IntN(4) {
+	case 0:
+		op.Path = g.hit(g.targetOf(w, policy.DomainProcess))
+	case 1:
+		if op.Kind == model.Rename {
+			op.Directory = true
+			op.Path = strings.TrimSuffix(g.directory(g.hit(g.targetOf(w, pick(g, g.o.Domains...)))), "/")
+		}
+	}
+	if op.Path == "" {
+		op.Path = "/"
+	}
 }
 
 // target is the rule to hit: any, and where there is none, one that is in no policy.
