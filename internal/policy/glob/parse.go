@@ -193,7 +193,7 @@ func literal(tokens []token) string {
 	var text []byte
 	for _, t := range tokens {
 		b, single := t.set.single()
-		if t.kind != KindByte || !single {
+		if !single {
 			break
 		}
 		text = append(text, b)

@@ -10,11 +10,19 @@ import (
 // maxKicks bounds how many entries one insertion moves. Below 80 % load it takes a few.
 const maxKicks = 500
 
-// place finds buckets for sorted entries: at first for 80 % load, and for less and less until all have room and no tag
-// is ambiguous. At the least load a bucket for 1.6 entries is left, which makes 60 B for an entry.
+// leastBuckets are those of a load of 80 %.
+func leastBuckets(entries int) int {
+	return max(1, (entries*5+4*BucketSlots-1)/(4*BucketSlots))
+}
+
+// mostBuckets are those of 40 %, which is 60 B for an entry; a small table may have a few more.
+func mostBuckets(least int) int { return max(2*least, least+2*BucketSlots) }
+
+// place finds buckets for sorted entries: at first as few as may be, and then more and more until all entries have room
+// and no tag is ambiguous.
 func place(entries []keyed) ([]Bucket, error) {
-	least := max(1, (len(entries)*5+4*BucketSlots-1)/(4*BucketSlots))
-	for n := least; n <= 2*least+BucketSlots; n += 1 + n/32 {
+	least := leastBuckets(len(entries))
+	for n := least; n <= mostBuckets(least); n += 1 + n/32 {
 		if slots, ok := newCuckoo(entries, n).fill(); ok {
 			return encode(entries, slots, n), nil
 		}
