@@ -37,7 +37,25 @@ func ProtocolCode(word string) (Protocol, bool) {
 
 // CapabilityNumber is the kernel's number of a capability, which is named without CAP_ and in lower case.
 func CapabilityNumber(word string) (uint8, bool) {
-	words := [...]string{
+	for i, w := range capabilities() {
+		if w == word {
+			return uint8(i), true
+		}
+	}
+	return 0, false
+}
+
+// CapabilityWord is the name of a capability by its number.
+func CapabilityWord(number uint32) (string, bool) {
+	words := capabilities()
+	if int(number) >= len(words) {
+		return "", false
+	}
+	return words[number], true
+}
+
+func capabilities() []string {
+	return []string{
 		"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
 		"linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
 		"sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
@@ -45,10 +63,4 @@ func CapabilityNumber(word string) (uint8, bool) {
 		"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
 		"checkpoint_restore",
 	}
-	for i, w := range words {
-		if w == word {
-			return uint8(i), true
-		}
-	}
-	return 0, false
 }
