@@ -51,6 +51,14 @@ test-unit: kube-envtest ## Run what needs no VM: unit, golden, conformance and e
 test-vm: build ## Run the core's tests on real kernels in VMs (VM_KERNELS='5.10/amd64 6.12/arm64')
 	$(GOTESTSUM) --format standard-verbose -- -count=1 -timeout 60m $(TESTFLAGS) ./test/vm/...
 
+.PHONY: matrix
+matrix: ## Run the core's tests on every kernel of the matrix: a table, and a check of the programs' growth (KERNELS='6.12/amd64' UPDATE=1)
+	@go run ./test/vm/matrix $(if $(KERNELS),-kernels '$(KERNELS)') $(if $(RUN),-run '$(RUN)') $(if $(UPDATE),-update)
+
+.PHONY: bench
+bench: ## Measure decisions natively and the core's cost in a VM: text, docs/bench/bench.json, bench.svg (BENCHFLAGS='-rounds 5')
+	@go run ./test/bench $(BENCHFLAGS)
+
 .PHONY: test-e2e
 test-e2e: build ## Run the end-to-end suite on a fleet of VMs
 	$(GOTESTSUM) --format standard-verbose -- -count=1 -timeout 60m $(TESTFLAGS) ./test/e2e/...

@@ -100,7 +100,7 @@ func failures(results []result) error {
 	var failed []string
 	for _, r := range results {
 		if !r.ok() {
-			failed = append(failed, r.target.String())
+			failed = append(failed, r.String())
 		}
 	}
 	if len(failed) == 0 {

@@ -57,7 +57,7 @@ func (r record) with(results []result) record {
 			}
 		}
 		if len(counts) > 0 {
-			next[result.target.String()] = counts
+			next[result.String()] = counts
 		}
 	}
 	return next
@@ -67,7 +67,7 @@ const remedy = "; if that is meant, record it: make matrix UPDATE=1"
 
 // check compares one kernel's counts with the recorded ones.
 func (r record) check(result result) error {
-	recorded := r[result.target.String()]
+	recorded := r[result.String()]
 	seen := map[string]bool{}
 	var errs []error
 	for _, p := range result.programs {

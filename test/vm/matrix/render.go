@@ -32,7 +32,7 @@ func render(results []result, recorded record) string {
 	for _, name := range names(results) {
 		fmt.Fprint(w, name)
 		for _, r := range results {
-			fmt.Fprintf(w, "\t%s", cell(r, name, recorded[r.target.String()][name]))
+			fmt.Fprintf(w, "\t%s", cell(r, name, recorded[r.String()][name]))
 		}
 		fmt.Fprintln(w)
 	}
