@@ -245,7 +245,7 @@ func TestASummaryTellsTheCoreWhereToLook(t *testing.T) {
 			with(rule(6, block, files, compile.MatchPattern, "/a*"), "", compile.ConditionOwner),
 			with(rule(7, audit, network, compile.MatchProtocol, "tcp"), "/bin/s", 0),
 		},
-		Postures: map[compile.Domain]compile.Action{process: audit, files: allow, caps: block},
+		Postures: map[compile.Domain]compile.Action{process: audit, files: allow, caps: audit},
 		Patterns: map[compile.Domain]compile.Patterns{files: patternsOf(t, [][]int{{5}}, "/a*")},
 	}
 	got, err := NewBuilder(Key{}).AddProfile(profile)
@@ -261,7 +261,7 @@ func TestASummaryTellsTheCoreWhereToLook(t *testing.T) {
 	want.Domains[files] = DomainRules | DomainBlocks | DomainAudits | DomainDirectory | DomainPatterns
 	want.Domains[network] = DomainRules | DomainAudits | DomainSources
 	want.Domains[caps] = DomainRules
-	want.Postures[process], want.Postures[files], want.Postures[caps] = audit, allow, block
+	want.Postures[process], want.Postures[files], want.Postures[caps] = audit, allow, audit
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
