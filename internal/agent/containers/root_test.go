@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -153,5 +155,50 @@ func TestTheTrackerGivesContainersTheirRoots(t *testing.T) {
 	tracker.store(map[string]Container{}, nil, seen)
 	if c, found := tracker.ByCgroup(m.cgroup().ID); !found || c.Root != nil {
 		t.Errorf("a container that went: found %v, root %v", found, c.Root)
+	}
+}
+
+// sleeper is the argument that makes this test program sleep in a root directory of its own.
+const sleeper = "containers-test-sleeper"
+
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == sleeper {
+		time.Sleep(time.Minute)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestTheRootOfARealProcess starts one in another root, and goes the way that an agent goes: through the kernel's /proc.
+func TestTheRootOfARealProcess(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("chroot needs root")
+	}
+	m := newMachine(t) // its process 1 is not the kernel's, which may be closed to us
+	dir := m.folder()
+	program, err := os.ReadFile(os.Args[0])
+	m.must(err, os.WriteFile(filepath.Join(dir, "program"), program, 0o755))
+	command := exec.CommandContext(t.Context(), "/program", sleeper)
+	command.SysProcAttr = &syscall.SysProcAttr{Chroot: dir}
+	m.must(command.Start())
+	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+	id := fmt.Sprint(command.Process.Pid)
+	m.must(os.Symlink(filepath.Join(hostProc, id), filepath.Join(m.proc, id)))
+	m.join(place, id)
+
+	tracker := &Tracker{Hierarchy: m.hierarchy, proc: m.proc}
+	c := tracker.withRoot(Container{ID: idA, Cgroup: m.cgroup()})
+	if c.Root == nil {
+		_, err := m.openRoot(m.cgroup())
+		t.Fatal("no root: ", err)
+	}
+	if object, _ := c.Root.Resolve("/bin/sleep"); object != "/usr/bin/sleep" {
+		t.Errorf("/bin/sleep is %s", object)
+	}
+	c.Root.Close()
+	m.must(command.Process.Kill())
+	_ = command.Wait()
+	if object, _ := c.Root.Resolve("/bin/other"); object != "/bin/other" {
+		t.Errorf("after the process ended, /bin/other is %s", object)
 	}
 }
