@@ -12,36 +12,70 @@ import (
 
 	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/parse"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
 
-// FuzzTheCoreTakesWhatIsCompiled holds both checks of a path together: what the compiler lets through, the core must
-// take, since it refuses a set whole. A core that is not open checks a set before it says so.
+// FuzzTheCoreTakesWhatIsCompiled holds both checks together: what the compiler lets through, the core's tables must take,
+// since the core refuses a set whole.
 func FuzzTheCoreTakesWhatIsCompiled(f *testing.F) {
 	for _, path := range []string{
 		"", "/", "//", "/a", "/a/", "a", "/a//b", "/a/./b", "/..", "/a\x00b", "/\xff", "/" + strings.Repeat("n", 255), "/" + strings.Repeat("n", 256),
 		"/a/" + strings.Repeat("é", 128) + "/", strings.Repeat("/p", 2047), strings.Repeat("/p", 2048), strings.Repeat("/p", 2047) + "/",
-		strings.Repeat("/p", 2048) + "/", strings.Repeat("/", 5000) + "a",
+		strings.Repeat("/p", 2048) + "/", strings.Repeat("/", 5000) + "a", "/a*", "/{a,b}/[^c]?", "/[", "tcp", "kill", "sh", ".",
 	} {
 		f.Add(path)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
-		object := &securityv1.KubeArmorPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p"}}
-		object.Spec.Process.MatchPaths = []securityv1.ProcessPath{{Path: securityv1.AbsolutePath(path)}}
-		object.Spec.File.MatchPaths = []securityv1.FilePath{{Path: securityv1.AbsolutePath(path)}}
-		object.Spec.File.MatchDirectories = []securityv1.FileDirectory{
-			{Directory: securityv1.AbsoluteDirectory(path)}, {Directory: securityv1.AbsoluteDirectory(path), Recursive: true},
-		}
-		policy := parse.KubeArmorPolicy(object)
+		policy := everyUseOf(path)
 		out := compile.Compile([]compile.Workload{{
 			Cgroup: compile.Cgroup{ID: 7, Level: 3}, Selections: []compile.Selection{{Policy: &policy}},
-		}}, Abilities())
-		err := new(Core).Apply(t.Context(), out.Set)
-		if _, problem, refused := RefusedRule(err); refused {
-			t.Errorf("the core refuses what was compiled of %q: %s", path, problem)
+		}}, compile.Everything())
+		for _, profile := range out.Set.Profiles {
+			if _, err := table.NewBuilder(table.Key{}).AddProfile(profile); err != nil {
+				t.Errorf("the core refuses what was compiled of %q: %v", path, err)
+			}
 		}
 	})
+}
+
+// everyUseOf a text that may be a path, as whatever a policy may name.
+func everyUseOf(text string) policy.Policy {
+	p := &securityv1.KubeArmorPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "n", Name: "p"}}
+	path, directory, glob := securityv1.AbsolutePath(text), securityv1.AbsoluteDirectory(text), securityv1.Glob(text)
+	source, no := []securityv1.MatchSource{{Path: path}}, false
+	p.Spec.Process = securityv1.Process{
+		MatchPaths: []securityv1.ProcessPath{
+			{Path: path}, {ExecName: text}, {Path: "/x", AllowedArgs: []string{text}}, {Path: "/y", FromSource: source, OwnerOnly: true, PTS: &no},
+		},
+		MatchDirectories: []securityv1.ProcessDirectory{{Directory: directory, FromSource: source}},
+		MatchPatterns:    []securityv1.ProcessPattern{{Pattern: glob, OwnerOnly: true}, {Pattern: "/**" + glob}},
+	}
+	p.Spec.File = securityv1.File{
+		MatchPaths:       []securityv1.FilePath{{Path: path, Report: securityv1.Report{Action: securityv1.ActionAllow}, ReadOnly: true}},
+		MatchDirectories: []securityv1.FileDirectory{{Directory: directory}, {Directory: directory, Recursive: true}},
+		MatchPatterns:    []securityv1.FilePattern{{Pattern: glob, ReadOnly: true}},
+	}
+	p.Spec.Network.MatchProtocols = []securityv1.NetworkProtocol{{Protocol: securityv1.Protocol(text)}, {Protocol: "tcp", PTS: &no, FromSource: source}}
+	p.Spec.Capabilities.MatchCapabilities = []securityv1.MatchCapability{{Capability: securityv1.Capability(text)}, {Capability: "kill", FromSource: source}}
+	return parse.KubeArmorPolicy(p)
+}
+
+// TestTheCoreKnowsEveryWord of the language.
+func TestTheCoreKnowsEveryWord(t *testing.T) {
+	for _, word := range append(parse.Protocols(), parse.Capabilities()...) {
+		p := everyUseOf(word)
+		out := compile.Compile([]compile.Workload{{Selections: []compile.Selection{{Policy: &p}}}}, compile.Everything())
+		found := false
+		for _, r := range out.Set.Profiles[0].Rules {
+			found = found || r.Path == word && r.Domain >= compile.DomainNetwork
+		}
+		if _, err := table.NewBuilder(table.Key{}).AddProfile(out.Set.Profiles[0]); err != nil || !found {
+			t.Errorf("%s: rule %v, error %v", word, found, err)
+		}
+	}
 }
 
 func TestPinnedIsACoreThatWasAttached(t *testing.T) {
