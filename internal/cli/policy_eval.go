@@ -80,6 +80,7 @@ func (e *policyEval) flags(cmd *cobra.Command) {
 	f.StringSliceVar(&o.Args, "args", nil, "arguments after the program's name, with commas between; or write them after --")
 	f.Uint32Var(&o.UID, "uid", 0, "user of the process")
 	f.Uint32Var(&o.Owner, "owner", 0, "owner of the file")
+	f.BoolVar(&o.Directory, "directory", false, "what is renamed is a directory")
 	f.BoolVar(&o.Terminal, "terminal", false, "the process has a terminal")
 	f.StringVar(&o.Protocol, "protocol", "", "of the socket: tcp, udp, …")
 	f.StringVar(&o.Capability, "capability", "", "capability, for instance net_raw")

@@ -27,6 +27,8 @@ type Operation struct {
 	// UID of the process and Owner of the file; the same when neither is set.
 	UID   uint32 `yaml:"uid"`
 	Owner uint32 `yaml:"owner"`
+	// Directory: a rename is of one.
+	Directory bool `yaml:"directory"`
 	// Terminal: the process has one.
 	Terminal bool `yaml:"terminal"`
 	// Protocol is a word of matchProtocols.
@@ -69,7 +71,7 @@ func Ops() []string {
 func (o Operation) Model() (model.Operation, error) {
 	op := model.Operation{
 		Kind: model.Kind(o.Op), Path: o.Path, NewPath: o.NewPath, Object: o.Memory,
-		Source: o.Source, Args: o.Args, Terminal: o.Terminal, UID: o.UID, Owner: o.Owner, NewOwner: o.Owner,
+		Source: o.Source, Args: o.Args, Terminal: o.Terminal, UID: o.UID, Owner: o.Owner, NewOwner: o.Owner, Directory: o.Directory,
 		New: o.Op == string(model.Create), Syscall: o.Syscall, PID: o.PID, Entered: o.Entered,
 	}
 	if !slices.Contains(Ops(), o.Op) {

@@ -52,6 +52,14 @@ func TestAProblemNamesFileLineFieldAndWhatWasExpected(t *testing.T) {
 			head + "spec:\n  process:\n    matchPaths:\n    - ownerOnly: true\n",
 			[]string{`p.yaml:8: spec.process.matchPaths[0]: Invalid value: set exactly one of path (the whole path) and execname (the base name, in any directory)`},
 		},
+		"globs that are none": {
+			head + "spec:\n  file:\n    matchPatterns:\n    - pattern: /a/[b\n    - pattern: /a/{b\n    - pattern: \"*.sh\"\n",
+			[]string{
+				`p.yaml:8: spec.file.matchPatterns[0].pattern: Invalid value: "/a/[b": byte 3 of the pattern: `,
+				`p.yaml:9: spec.file.matchPatterns[1].pattern: Invalid value: "/a/{b": byte 3 of the pattern: `,
+				`p.yaml:10: spec.file.matchPatterns[2].pattern: Invalid value: "*.sh": a pattern must start with "/", "**" or "{"`,
+			},
+		},
 		"an unknown action": {
 			head + "spec:\n  file:\n    action: Deny\n",
 			[]string{`p.yaml:7: spec.file.action: Unsupported value: "Deny": supported values: "Allow", "Audit", "Block"`},

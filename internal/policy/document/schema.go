@@ -30,6 +30,7 @@ import (
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/config/crd"
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/glob"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/lint"
 )
 
@@ -109,7 +110,7 @@ func (s *schema) validate(d *Document, content map[string]any) runtime.Object {
 	defaulting.Default(content, s.structural)
 	errs, complete := s.check(content, metadata)
 	for _, e := range errs {
-		d.fail(fieldOf(e), e.ErrorBody())
+		d.fail(fieldOf(e), expectation(e))
 	}
 	if !complete {
 		d.Warnings = append(d.Warnings, d.At("", "not every rule could be checked, because of the form of the document; mend that first"))
@@ -178,6 +179,20 @@ func blocks(e *field.Error) bool {
 	return slices.Contains([]field.ErrorType{
 		field.ErrorTypeRequired, field.ErrorTypeTooLong, field.ErrorTypeTooMany, field.ErrorTypeTypeInvalid,
 	}, e.Type)
+}
+
+// expectation says what is wrong in the server's words. Only where those are a regular expression for globs, it says what
+// that expression means.
+func expectation(e *field.Error) string {
+	value, isText := e.BadValue.(string)
+	if isText && strings.HasSuffix(e.Field, ".pattern") && strings.Contains(e.Detail, "should match") {
+		if _, err := glob.Parse(value); err != nil {
+			return fmt.Sprintf("Invalid value: %q: %s", value, err)
+		}
+		return fmt.Sprintf("Invalid value: %q: is no glob that the API server takes: braces nest twice at most, and a set in brackets "+
+			"holds neither brackets nor is it empty", value)
+	}
+	return e.ErrorBody()
 }
 
 // fieldOf an error; the library writes <nil> for the whole object.
