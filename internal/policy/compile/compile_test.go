@@ -145,8 +145,12 @@ func TestCompile(t *testing.T) {
 			workloads: on(ksp("p", securityv1.KubeArmorPolicySpec{Rules: securityv1.Rules{
 				Process: securityv1.Process{
 					MatchPaths: []securityv1.ProcessPath{
-						{Path: "/1", FromSource: from("/s")}, {Path: "/2", OwnerOnly: true}, {Path: "/3", AllowedArgs: []string{"-v"}},
-						{Path: "/4", PTS: &no}, {ExecName: "apt"}, {Path: "/5"},
+						{Path: "/1", FromSource: from("/s")},
+						{Path: "/2", OwnerOnly: true},
+						{Path: "/3", AllowedArgs: []string{"-v"}},
+						{Path: "/4", PTS: &no},
+						{ExecName: "apt"},
+						{Path: "/5"},
 					},
 					MatchPatterns: []securityv1.ProcessPattern{{Pattern: "/usr/*/x"}},
 				},
@@ -191,8 +195,12 @@ func TestCompile(t *testing.T) {
 		"rules with different conditions compete, but for those that can never decide": {
 			workloads: on(
 				ksp("a", files(action(allow), securityv1.File{MatchPaths: []securityv1.FilePath{
-					{Path: "/x", OwnerOnly: true}, {Path: "/x"}, {Path: "/y", OwnerOnly: true}, {Path: "/y", ReadOnly: true},
-					{Path: "/z", OwnerOnly: true}, {Path: "/z", ReadOnly: true},
+					{Path: "/x", OwnerOnly: true},
+					{Path: "/x"},
+					{Path: "/y", OwnerOnly: true},
+					{Path: "/y", ReadOnly: true},
+					{Path: "/z", OwnerOnly: true},
+					{Path: "/z", ReadOnly: true},
 				}})),
 				ksp("b", files(action(block), securityv1.File{MatchPaths: []securityv1.FilePath{
 					{Path: "/y", OwnerOnly: true, ReadOnly: true}, {Path: "/y", ReadOnly: true},
@@ -450,10 +458,20 @@ func TestRuleIDsSurviveAnEditOfOtherRules(t *testing.T) {
 
 func TestRuleIDsTellAllContentApart(t *testing.T) {
 	rules := []policy.Rule{
-		{Path: "/x"}, {Directory: "/x/"}, {Directory: "/x/", Recursive: true}, {Pattern: "/x"}, {ExecName: "x"}, {Path: "/x", OwnerOnly: true},
-		{Path: "/x", ReadOnly: true}, {Path: "/x", NoTerminal: true}, {Path: "/x", AllowedArgs: []string{"a", "b"}},
-		{Path: "/x", AllowedArgs: []string{"ab"}}, {Path: "/x", Sources: []policy.Source{{Path: "/s"}}},
-		{Path: "/x", Sources: []policy.Source{{Path: "/s"}, {Path: "/t"}}}, {Path: "/x", Action: ActionAudit}, {Path: "/x", Domain: DomainProcess},
+		{Path: "/x"},
+		{Directory: "/x/"},
+		{Directory: "/x/", Recursive: true},
+		{Pattern: "/x"},
+		{ExecName: "x"},
+		{Path: "/x", OwnerOnly: true},
+		{Path: "/x", ReadOnly: true},
+		{Path: "/x", NoTerminal: true},
+		{Path: "/x", AllowedArgs: []string{"a", "b"}},
+		{Path: "/x", AllowedArgs: []string{"ab"}},
+		{Path: "/x", Sources: []policy.Source{{Path: "/s"}}},
+		{Path: "/x", Sources: []policy.Source{{Path: "/s"}, {Path: "/t"}}},
+		{Path: "/x", Action: ActionAudit},
+		{Path: "/x", Domain: DomainProcess},
 	}
 	seen := map[RuleID]policy.Rule{}
 	for _, r := range rules {

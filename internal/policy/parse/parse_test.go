@@ -3,7 +3,6 @@
 package parse
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -19,9 +18,16 @@ import (
 func line(r policy.Rule) string {
 	words := []string{r.Domain.String(), r.Action.String()}
 	what := []struct{ word, value string }{
-		{"path", r.Path}, {"execname", r.ExecName}, {"dir", r.Directory}, {"pattern", r.Pattern},
-		{"protocol", r.Protocol}, {"dns", r.DNSName}, {"capability", r.Capability}, {"preset", r.Preset},
-		{"syscalls", strings.Join(r.Syscalls, ",")}, {"args", strings.Join(r.AllowedArgs, ",")},
+		{"path", r.Path},
+		{"execname", r.ExecName},
+		{"dir", r.Directory},
+		{"pattern", r.Pattern},
+		{"protocol", r.Protocol},
+		{"dns", r.DNSName},
+		{"capability", r.Capability},
+		{"preset", r.Preset},
+		{"syscalls", strings.Join(r.Syscalls, ",")},
+		{"args", strings.Join(r.AllowedArgs, ",")},
 	}
 	for _, w := range what {
 		if w.value != "" {
@@ -308,7 +314,7 @@ func FuzzPath(f *testing.F) {
 				return clean != "/" && (name == "" || name == "." || name == ".." || len(name) > NameMax || strings.Contains(name, "\x00"))
 			})
 			if bad || len(clean) > PathMax || clean[0] != '/' {
-				t.Error(fmt.Sprintf("%q became %q", path, clean))
+				t.Errorf("%q became %q", path, clean)
 			}
 		}
 	})
