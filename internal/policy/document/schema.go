@@ -195,8 +195,14 @@ func expectation(e *field.Error) string {
 	return e.ErrorBody()
 }
 
-// fieldOf an error; the library writes <nil> for the whole object.
-func fieldOf(e *field.Error) string { return strings.TrimPrefix(e.Field, "<nil>") }
+// fieldOf an error. The library writes <nil> for the whole object, and has some fields in its sentences only.
+func fieldOf(e *field.Error) string {
+	name := strings.TrimPrefix(e.Field, "<nil>")
+	if at := strings.LastIndex(e.Detail, " in spec."); name == "" && at >= 0 {
+		return e.Detail[at+len(" in "):]
+	}
+	return name
+}
 
 // selectable adds what no schema can say: a selector that cannot be read selects nothing.
 func (d *Document) selectable(object runtime.Object) {
