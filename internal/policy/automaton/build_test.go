@@ -93,9 +93,31 @@ func TestTheAutomatonIsTheSmallestAndNumberedInOneWay(t *testing.T) {
 			}
 		}
 	}
-	one, other := build(t, parse(t, "/a{b,c}*", "/x"), Limits{}), build(t, parse(t, "/{ab,ac}*", "/{x,x{,}}"), Limits{})
+	one, other := build(t, parse(t, "/a[bc]*", "/x"), Limits{}), build(t, parse(t, "/{ac,ab}*", "/{x,x{,}}"), Limits{})
 	if diff := cmp.Diff(one, other); diff != "" {
 		t.Errorf("two ways to write the same globs (-one +other):\n%s", diff)
+	}
+}
+
+func TestAsManyStatesAsAreAllowedAreNotTooMany(t *testing.T) {
+	globs := parse(t, "/aaa", "/bbb")
+	if a := build(t, globs, Limits{States: 9}); a.States() != 9 {
+		t.Errorf("%d states", a.States())
+	}
+	if _, err := Build(globs, Limits{States: 8}); err == nil {
+		t.Error("one more was allowed")
+	}
+}
+
+func TestGlobsThatMayCancelEachOther(t *testing.T) {
+	a := build(t, parse(t, "/a", "/[ab]"), Limits{Reduce: func(set []int) []int {
+		if len(set) > 1 {
+			return nil
+		}
+		return set
+	}})
+	if a.Run("/a") != 0 || a.Run("/b") != 1 {
+		t.Errorf("/a is %d, /b is %d", a.Run("/a"), a.Run("/b"))
 	}
 }
 
@@ -135,6 +157,8 @@ func TestReduceDropsWhatDoesNotMatterAndKeepsTheAutomatonSmall(t *testing.T) {
 
 func TestGlobsThatAreTooMuchAreNamed(t *testing.T) {
 	bomb := "/**a" + strings.Repeat("?", 24)
+	// Each takes 3 states, and all together 3 more.
+	eight := []string{"/aaa", "/bbb", "/ccc", "/ddd", "/eee", "/fff", "/ggg", "/hhh"}
 	tests := map[string]struct {
 		patterns []string
 		limits   Limits
@@ -144,6 +168,8 @@ func TestGlobsThatAreTooMuchAreNamed(t *testing.T) {
 		"one that is the first":                 {[]string{bomb, "/a"}, Limits{}, 0},
 		"one over the limit of states alone":    {[]string{"/a", "/bcdefghijklm"}, Limits{States: 10}, 1},
 		"one over the limit with those before":  {[]string{"/aaa", "/bbb", "/ccc", "/ddd"}, Limits{States: 10}, 2},
+		"one in the middle of the second half":  {eight, Limits{States: 21}, 6},
+		"the first of the second half":          {eight, Limits{States: 15}, 4},
 		"one over the limit of work":            {[]string{"/a", "/" + strings.Repeat("b", 1000)}, Limits{Work: 1000}, 1},
 		"the last one, where all work was done": {[]string{"/aa", "/bb", "/cc", "/dd"}, Limits{Work: 110}, 3},
 	}
