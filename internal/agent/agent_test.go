@@ -60,7 +60,7 @@ func TestStatusTellsWhatIsInForce(t *testing.T) {
 	n.pod("web-1", 11, web)
 	n.policy("whole", web, "/bin/sh")
 	part := &securityv1.KubeArmorPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: n.name, Name: "part"}}
-	part.Spec.File.MatchPaths = []securityv1.FilePath{{Path: "/etc/shadow"}, {Path: "/etc/hosts", OwnerOnly: true}}
+	part.Spec.File.MatchPaths = []securityv1.FilePath{{Path: "/etc/shadow"}, {Path: "/etc/../hosts"}}
 	n.create(part)
 	n.run(bpf)
 
@@ -78,7 +78,7 @@ func TestStatusTellsWhatIsInForce(t *testing.T) {
 	if got := states["whole"]; !strings.HasPrefix(got, "Enforced  1") {
 		t.Errorf("whole: %s", got)
 	}
-	if got := states["part"]; !strings.HasPrefix(got, "Degraded RuleUnsupported 1 1 rules in force, 1 not: spec.file.matchPaths[1] OwnerOnlyUnsupported") {
+	if got := states["part"]; !strings.HasPrefix(got, "Degraded RuleUnsupported 1 1 rules in force, 1 not: spec.file.matchPaths[1] RuleInvalid") {
 		t.Errorf("part: %s", got)
 	}
 }
