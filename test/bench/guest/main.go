@@ -46,7 +46,7 @@ func rounds(args []string) error {
 	var p plan
 	set := flag.NewFlagSet("rounds", flag.ContinueOnError)
 	set.IntVar(&p.rounds, "rounds", 15, "rounds; every one is a sample of each setting and operation")
-	set.IntVar(&p.batches, "batches", 5, "batches of one round, setting and operation; their median is the sample")
+	set.IntVar(&p.batches, "batches", 9, "batches of one round, setting and operation; their median is the sample")
 	set.DurationVar(&p.batch, "batch", defaultBatch, "how long a batch takes")
 	if err := set.Parse(args); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/test/bench/stats"
 )
 
-const defaultBatch = 100 * time.Millisecond
+const defaultBatch = 60 * time.Millisecond
 
 // plan says how much is measured.
 type plan struct {

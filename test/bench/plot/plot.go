@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/test/bench/report"
-	"github.com/kubearmor/kubearmor-operator/test/bench/stats"
 )
 
 // Sizes in pixels.
@@ -44,8 +43,8 @@ func SVG(r *report.Report) string {
 	if len(r.Native) > 0 {
 		y = c.decisions(r.Native, y)
 	}
-	c.caption(r.Environment, y)
-	return c.document(y + 24)
+	// The next chart's title is not drawn.
+	return c.document(c.caption(r.Environment, y-top+gap))
 }
 
 // canvas collects elements.
@@ -70,15 +69,20 @@ func escape(text string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
 }
 
-func (c *canvas) caption(e report.Environment, y int) {
-	text := e.CPU + ", kernel " + e.HostKernel
+// caption says where that was measured, below the last chart.
+func (c *canvas) caption(e report.Environment, y int) int {
+	lines := []string{e.Host()}
 	if e.GuestKernel != "" {
-		text += "; machine: " + e.GuestKernel + ", " + e.Accelerator
+		lines = append(lines, e.Guest())
 	}
 	if e.Noisy {
-		text = "NOISY, proves nothing: others used the host. " + text
+		lines = append(lines, "NOISY, proves nothing: others used the host.")
 	}
-	c.text(16, float64(y), "start", quiet, text)
+	for _, line := range lines {
+		c.text(16, float64(y), "start", quiet, line)
+		y += row
+	}
+	return y
 }
 
 func (c *canvas) document(height int) string {
@@ -98,34 +102,32 @@ func (c *canvas) ratios(r *report.Report, y int) int {
 		}
 	}
 	x := func(ratio float64) float64 { return left + (ratio-low)/(high-low)*(width-left-right) }
-	begin := y
+	bottom := y
+	for _, o := range r.Machine.Operations {
+		bottom += row*len(o.Settings[1:]) + gap
+	}
+	for _, tick := range ticks(low, high) {
+		c.line(x(tick), float64(y-4), x(tick), float64(bottom), faint, 0.7)
+		c.text(x(tick), float64(bottom+14), "middle", quiet, strconv.FormatFloat(tick, 'f', -1, 64))
+	}
+	c.line(x(1), float64(y-4), x(1), float64(bottom), quiet, 1)
 	for _, o := range r.Machine.Operations {
 		c.text(16, float64(y+14), "start", ink, o.Name)
 		for _, s := range o.Settings[1:] {
 			middle := float64(y + row/2)
 			c.text(left-12, middle+4, "end", quiet, s.Setting)
+			c.line(x(s.Ratio.Low), middle, x(s.Ratio.High), middle, series, 2)
+			c.add(`<circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>`, x(s.Ratio.Median), middle, series)
 			if most, ok := bound(r, o.Name, s.Setting); ok {
 				c.line(x(most), middle-8, x(most), middle+8, bad, 2)
 			}
-			c.line(x(s.Ratio.Low), middle, x(s.Ratio.High), middle, series, 2)
-			c.add(`<circle cx="%.1f" cy="%.1f" r="4" fill="%s"/>`, x(s.Ratio.Median), middle, series)
-			c.text(width-right+14, middle+4, "start", ink, estimate(s.Ratio))
+			c.text(width-right+14, middle+4, "start", ink, fmt.Sprintf("%.3f", s.Ratio.Median))
 			y += row
 		}
 		y += gap
 	}
-	for _, tick := range ticks(low, high) {
-		color := faint
-		if tick == 1 {
-			color = quiet
-		}
-		c.line(x(tick), float64(begin-4), x(tick), float64(y), color, 0.7)
-		c.text(x(tick), float64(y+14), "middle", quiet, strconv.FormatFloat(tick, 'f', -1, 64))
-	}
 	return y + below + top
 }
-
-func estimate(e stats.Estimate) string { return fmt.Sprintf("%.3f", e.Median) }
 
 func bound(r *report.Report, operation, setting string) (float64, bool) {
 	for _, b := range r.Bounds {
@@ -175,7 +177,7 @@ func (c *canvas) decisions(all []report.Native, y int) int {
 	for i, rules := range order {
 		a.series(c, byRules[rules], i, len(order))
 	}
-	return y + native + below + 20
+	return y + native + below + top
 }
 
 // axes of the decisions.

@@ -14,7 +14,10 @@ import (
 // Text is the report for a terminal.
 func (r *Report) Text() string {
 	var out strings.Builder
-	fmt.Fprintln(&out, r.Environment.line())
+	fmt.Fprintln(&out, r.Environment.Host())
+	if r.Environment.GuestKernel != "" {
+		fmt.Fprintln(&out, r.Environment.Guest())
+	}
 	if r.Environment.Noisy {
 		fmt.Fprintf(&out, "NOISY: the host's load was %.1f before the start; these numbers prove nothing.\n", r.Environment.Load)
 	}
@@ -41,12 +44,14 @@ func (r *Report) Text() string {
 	return out.String()
 }
 
-func (e Environment) line() string {
-	line := fmt.Sprintf("%s, %d CPUs, kernel %s, commit %s", e.CPU, e.CPUs, e.HostKernel, e.Commit)
-	if e.GuestKernel != "" {
-		line += fmt.Sprintf("; machine: kernel %s, 1 CPU, %s", e.GuestKernel, e.Accelerator)
-	}
-	return line
+// Host is the machine that ran it all, in a line.
+func (e Environment) Host() string {
+	return fmt.Sprintf("%s, %d CPUs, kernel %s, commit %s", e.CPU, e.CPUs, e.HostKernel, e.Commit)
+}
+
+// Guest is the virtual machine, in a line.
+func (e Environment) Guest() string {
+	return fmt.Sprintf("virtual machine: kernel %s, 1 CPU, %s", e.GuestKernel, e.Accelerator)
 }
 
 func (b Bound) verdict() string {
