@@ -84,6 +84,9 @@ type Compiler struct {
 	built map[string]*group
 	// fitted are the automata of all groups, by key.
 	fitted map[string]*fitted
+	// numbers of the selections of the last call; last is the highest that was ever given.
+	numbers numbers
+	last    uint64
 }
 
 // Compile turns workloads and the policies that select them into what an enforcer with these abilities holds.

@@ -3,9 +3,9 @@
 package compile
 
 import (
-	"fmt"
+	"encoding/binary"
 	"slices"
-	"strings"
+	"strconv"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 )
@@ -22,14 +22,14 @@ type group struct {
 // group sorts workloads into groups, and says for each workload which one it is in.
 func (c *Compiler) group(workloads []Workload) (groups map[string]*group, of []*group) {
 	groups, of = map[string]*group{}, make([]*group, len(workloads))
-	names := map[string][]string{}
+	numbers, paths := c.number(workloads), map[string][]string{}
 	for i, w := range workloads {
-		treated := treatmentKey(w)
-		if _, known := names[treated]; !known && w.Root != nil {
-			names[treated] = pathsOf(w.Selections)
+		treated := numbers.treatment(w)
+		if _, known := paths[treated]; !known && w.Root != nil {
+			paths[treated] = pathsOf(w.Selections)
 		}
-		aliases := resolve(w.Root, names[treated])
-		key := treated + "\x02" + aliases.key()
+		aliases := resolve(w.Root, paths[treated])
+		key := treated + aliases.key()
 		g := groups[key]
 		if g == nil {
 			g = c.built[key]
@@ -45,7 +45,7 @@ func (c *Compiler) group(workloads []Workload) (groups map[string]*group, of []*
 		}
 		of[i] = g
 	}
-	c.built, c.fitted = groups, nil
+	c.built, c.fitted, c.numbers = groups, nil, numbers
 	for _, g := range groups {
 		c.learn(g)
 	}
@@ -62,18 +62,44 @@ func (c *Compiler) learn(g *group) {
 	}
 }
 
-// treatmentKey is equal for workloads that the same policies select, and that are treated alike. Policies are told apart
-// by where they are in memory: one of the same name and generation may have been deleted and made anew.
-func treatmentKey(w Workload) string {
-	parts := make([]string, 0, len(w.Selections)+1)
+// numbers stand for selections. Policies are told apart by where they are in memory, and not by name: one of the same
+// name and generation may have been deleted and made anew.
+type numbers map[Selection]uint64
+
+// number gives every selection the number that it had before, or a new one.
+func (c *Compiler) number(workloads []Workload) numbers {
+	n := numbers{}
+	for _, w := range workloads {
+		for _, s := range w.Selections {
+			if _, known := n[s]; known {
+				continue
+			}
+			if _, known := c.numbers[s]; !known {
+				c.last++
+				n[s] = c.last
+				continue
+			}
+			n[s] = c.numbers[s]
+		}
+	}
+	return n
+}
+
+// treatment is equal for workloads that the same policies select, and that are treated alike.
+func (n numbers) treatment(w Workload) string {
+	selected := make([]uint64, 0, len(w.Selections))
 	for _, s := range w.Selections {
-		parts = append(parts, fmt.Sprintf("%p\x00%s", s.Policy, s.Refused))
+		selected = append(selected, n[s])
 	}
-	slices.Sort(parts)
+	slices.Sort(selected)
+	key := make([]byte, 0, 8*len(selected)+2*policy.Domains)
+	for _, number := range selected {
+		key = binary.LittleEndian.AppendUint64(key, number)
+	}
 	for domain := range Domain(policy.Domains) {
-		parts = append(parts, string(w.Postures[domain]))
+		key = append(key, string(w.Postures[domain])+"\x00"...)
 	}
-	return strings.Join(append(parts, fmt.Sprint(w.AuditOnly)), "\x01")
+	return strconv.Itoa(len(selected)) + string(strconv.AppendBool(key, w.AuditOnly))
 }
 
 // tally collects, over all groups, what became of each policy.
