@@ -12,7 +12,7 @@ import (
 type Limits struct {
 	// States of the result, and of every part of it. 0 means DefaultStates.
 	States int
-	// Work in cells of automata that are filled on the way. 0 means DefaultWork.
+	// Work in cells that are filled, and steps of globs that are looked at, on the way. 0 means DefaultWork.
 	Work int
 	// Reduce drops from a set of globs that match together those that then do not matter, so that states become one; it
 	// may be nil. It is given ascending indices and returns some of them. It must be a function of the set alone, and
@@ -73,7 +73,7 @@ func nothing() *Automaton {
 type building struct {
 	globs  []*glob.Glob
 	limits Limits
-	// work that is left, in cells.
+	// work that is left.
 	work int
 }
 

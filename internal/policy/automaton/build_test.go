@@ -171,7 +171,9 @@ func TestGlobsThatAreTooMuchAreNamed(t *testing.T) {
 		"one in the middle of the second half":  {eight, Limits{States: 21}, 6},
 		"the first of the second half":          {eight, Limits{States: 15}, 4},
 		"one over the limit of work":            {[]string{"/a", "/" + strings.Repeat("b", 1000)}, Limits{Work: 1000}, 1},
-		"the last one, where all work was done": {[]string{"/aa", "/bb", "/cc", "/dd"}, Limits{Work: 110}, 3},
+		"one whose states are large sets":       {[]string{"/a", "/**" + strings.Repeat("a", 4000)}, Limits{}, 1},
+		"one that takes long to look at":        {[]string{"/**{a,b" + strings.Repeat("{", 1000) + strings.Repeat("}", 1000) + "}??????????"}, Limits{Work: 1 << 21}, 0},
+		"the last one, where all work was done": {[]string{"/aa", "/bb", "/cc", "/dd"}, Limits{Work: 200}, 3},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -194,7 +196,7 @@ func TestGlobsThatAreTooMuchAreNamed(t *testing.T) {
 				globs = slices.Delete(globs, tooComplex.Glob, tooComplex.Glob+1)
 				_, err = Build(globs, test.limits)
 			}
-			if len(globs) == 0 {
+			if len(globs) == 0 && len(test.patterns) > 1 {
 				t.Error("all had to be dropped")
 			}
 		})

@@ -21,6 +21,8 @@ type determining struct {
 	within []uint32
 	round  uint32
 	set    []uint32
+	// visits of steps since the last row, and what all sets together hold.
+	visits, held int
 }
 
 // determine says no where the automaton is over the limits.
@@ -39,9 +41,10 @@ func determine(index int, b *building) (*Automaton, bool) {
 	d.enter(0, glob.PlaceInside)
 	a.Start = d.intern()
 	for state := 0; state < len(d.states); state++ {
-		if !b.spend(a.Columns, len(d.states)) {
+		if !b.spend(a.Columns, len(d.states)) || !b.spend(d.visits, 0) || d.held > maxCells {
 			return nil, false
 		}
+		d.visits = 0
 		for _, char := range d.bytes {
 			a.Next = append(a.Next, d.next(d.states[state], char))
 		}
@@ -102,6 +105,7 @@ func (d *determining) begin() {
 
 // enter adds a step, and what can be reached from it without reading.
 func (d *determining) enter(step int, place glob.Place) {
+	d.visits++
 	at := step*glob.Places + int(place)
 	if d.within[at] == d.round {
 		return
@@ -132,12 +136,14 @@ func (d *determining) intern() uint32 {
 		number = uint32(len(d.states))
 		d.number[string(key)] = number
 		d.states = append(d.states, slices.Clone(d.set))
+		d.held += len(d.set)
 	}
 	return number
 }
 
 func (d *determining) next(set []uint32, char byte) uint32 {
 	d.begin()
+	d.visits += len(set)
 	for _, at := range set {
 		step, place := int(at/glob.Places), glob.Place(at%glob.Places)
 		switch s := &d.steps[step]; s.Kind {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -56,19 +57,23 @@ func find(tables *Tables, key Key, a asked) (Entry, bool) {
 	case KindExecName:
 		h.Bytes(a.subject)
 	case KindPattern, KindProtocol, KindCapability:
-		var code uint64
-		fmt.Sscan(a.subject, &code)
-		h.Word(code)
+		h.Word(number(a.subject))
 	case KindArgument:
 		argument, id, _ := strings.Cut(a.subject, ":")
-		var code uint64
-		fmt.Sscan(id, &code)
 		h.Bytes(argument)
-		h.Word(code)
+		h.Word(number(id))
 	default:
 		h.Path(a.subject)
 	}
 	return tables.Lookup(h.Select(Selector{Profile: 7, Domain: a.domain, Kind: a.kind, Variant: a.variant, Source: a.source}))
+}
+
+func number(text string) uint64 {
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		panic(err)
+	}
+	return n
 }
 
 func patternsOf(t testing.TB, outcomes [][]int, patterns ...string) compile.Patterns {
