@@ -128,7 +128,7 @@ func TestCasesAreJudgedByTheModel(t *testing.T) {
 			Verdict{Verdict: "Allow", Policy: "nameless", Rule: "spec.file.matchDirectories[0]"},
 		},
 		"a workload and a posture of one case": {
-			"posture: {file: allow}\ncases: [{name: a, op: read, path: /a, posture: {file: audit}, workload: {namespace: shop}, expect: Audit}]",
+			"workload: {namespace: kube-system}\nposture: {file: allow}\ncases: [{name: a, op: read, path: /a, posture: {file: audit}, workload: {namespace: shop}, expect: Audit}]",
 			Verdict{Verdict: "Audit", Policy: "DefaultPosture"},
 		},
 		"the host": {
@@ -153,6 +153,9 @@ func TestCasesAreJudgedByTheModel(t *testing.T) {
 			got := results[0].Got
 			if got.Reason == "" || !results[0].Passed {
 				t.Errorf("passed %v, reason %q", results[0].Passed, got.Reason)
+			}
+			if got.Policy == "nameless" && got.Ref.Namespace != "default" {
+				t.Errorf("the policy is %s", got.Ref)
 			}
 			got.Reason, got.Ref = "", c.want.Ref
 			if diff := cmp.Diff(c.want, got); diff != "" {

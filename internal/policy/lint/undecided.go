@@ -66,14 +66,15 @@ func whatOf(r *policy.Rule) (what, bool) {
 	return what{}, false
 }
 
-// beatenBy says which of the others, if any, leaves nothing to rule i.
+// beatenBy says which of the others, if any, leaves nothing to rule i. The others match the same or more than it does; they
+// are of another rank only where neither has sources.
 func beatenBy(rules []policy.Rule, i int, others []int) (string, bool) {
 	r := &rules[i]
 	for _, j := range others {
 		s := &rules[j]
 		switch {
 		case i == j:
-		case moreSpecific(s, r):
+		case rank(s) > rank(r):
 			return fmt.Sprintf("is shadowed: %s matches all of it and is more specific; remove one of the two", s.At), true
 		case !matchesAllOf(s, r) || isConditional(s) && !sameConditions(s, r):
 		case s.Action > r.Action && !isConditional(s):
@@ -84,12 +85,6 @@ func beatenBy(rules []policy.Rule, i int, others []int) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// moreSpecific says whether s, which matches all that r does, is of a higher rank. Only patterns and names can be found
-// to match all of a rule of another kind, and rules from sources are of another order.
-func moreSpecific(s, r *policy.Rule) bool {
-	return len(s.Sources) == 0 && len(r.Sources) == 0 && rank(s) > rank(r)
 }
 
 // rank of a rule without sources. The more specific one has the higher.

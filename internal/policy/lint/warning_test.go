@@ -144,9 +144,10 @@ func TestWarnings(t *testing.T) {
 
 func TestWarningsAreInTheOrderOfTheRules(t *testing.T) {
 	p := &securityv1.KubeArmorPolicy{}
-	for range 12 {
+	for range 11 {
 		p.Spec.File.MatchPaths = append(p.Spec.File.MatchPaths, securityv1.FilePath{Path: "/a"})
 	}
+	p.Spec.File.MatchPaths = append(p.Spec.File.MatchPaths, securityv1.FilePath{Path: "/never/.."})
 	var got []string
 	for _, w := range Warnings(parse.KubeArmorPolicy(p)) {
 		got = append(got, w.Rule)
