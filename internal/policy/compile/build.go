@@ -43,7 +43,7 @@ type entry struct {
 func (e entry) rule() Rule {
 	r := Rule{
 		ID: e.id, Domain: e.key.domain, Match: e.key.match, Action: e.effective,
-		Path: e.key.name, Source: e.key.source, Conditions: e.conditions, Arguments: e.AllowedArgs,
+		Path: e.key.name, Source: e.key.source, Conditions: e.conditions, Arguments: e.arguments,
 	}
 	if e.direct {
 		r.Match = MatchDirectory

@@ -37,8 +37,8 @@ func rank(entries []entry) ranking {
 	var samples []entry
 	for _, e := range r.entries {
 		content := fmt.Sprint(e.effective, e.conditions, e.direct)
-		if len(e.AllowedArgs) > 0 {
-			content += "\x00" + strings.Join(e.AllowedArgs, "\x00")
+		if len(e.arguments) > 0 {
+			content += "\x00" + strings.Join(e.arguments, "\x00")
 		}
 		if _, known := classes[content]; !known {
 			classes[content] = len(samples)
@@ -173,10 +173,10 @@ func argumentSituations(a, b entry) [][2]bool {
 	switch {
 	case limitsA && limitsB:
 		all = append(all, [2]bool{false, false})
-		if !subset(a.AllowedArgs, b.AllowedArgs) {
+		if !subset(a.arguments, b.arguments) {
 			all = append(all, [2]bool{true, false})
 		}
-		if !subset(b.AllowedArgs, a.AllowedArgs) {
+		if !subset(b.arguments, a.arguments) {
 			all = append(all, [2]bool{false, true})
 		}
 	case limitsA:

@@ -43,7 +43,7 @@ func (g generator) rule(i int) policy.Rule {
 		r.Path = pick(g, "/a", "/a/b", "/a/b/c", "/bin/b", "/bin/x")
 	}
 	if r.Domain == DomainProcess && g.IntN(3) == 0 {
-		r.AllowedArgs = pick(g, []string{"1"}, []string{"2"}, []string{"1", "2"}, []string{"3"})
+		r.AllowedArgs = pick(g, []string{"1"}, []string{"2"}, []string{"1", "2"}, []string{"2", "1", "2"}, []string{"3"})
 	}
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
+	"slices"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 )
@@ -39,10 +40,12 @@ type candidate struct {
 	id         RuleID
 	effective  Action
 	conditions Conditions
+	// arguments that are permitted, in order, each once.
+	arguments []string
 }
 
 func newCandidate(r *policy.Rule, ref Ref, auditOnly bool) *candidate {
-	c := &candidate{Rule: r, ref: ref, effective: r.Action, conditions: conditionsOf(r)}
+	c := &candidate{Rule: r, ref: ref, effective: r.Action, conditions: conditionsOf(r), arguments: ordered(r.AllowedArgs)}
 	if auditOnly && c.effective == ActionBlock {
 		c.effective = ActionAudit
 	}
@@ -60,9 +63,14 @@ func (c *candidate) identity() RuleID {
 	for _, source := range c.Sources {
 		sources = append(sources, source.Path)
 	}
-	write(h, sources...)
-	write(h, c.AllowedArgs...)
+	write(h, ordered(sources)...)
+	write(h, c.arguments...)
 	return min(max(RuleID(binary.LittleEndian.Uint64(h.Sum(nil))), firstRuleID), lastRuleID)
+}
+
+// ordered texts, each once: nothing depends on how they were written down.
+func ordered(texts []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(texts)))
 }
 
 func (c *candidate) info() RuleInfo {

@@ -58,6 +58,10 @@ func TestRuleIDsTellAllContentApart(t *testing.T) {
 	if a, b := newCandidate(&rules[0], Ref{Name: "p"}, false).id, newCandidate(&rules[0], Ref{Name: "q"}, false).id; a == b {
 		t.Error("rules of two policies have the same id")
 	}
+	unordered := policy.Rule{Path: "/x", AllowedArgs: []string{"b", "a", "b"}}
+	if newCandidate(&unordered, Ref{Name: "p"}, false).id != newCandidate(&rules[8], Ref{Name: "p"}, false).id || unordered.AllowedArgs[0] != "b" {
+		t.Error("the order of arguments is part of the id, or was changed")
+	}
 	if a := newCandidate(&policy.Rule{Path: "/x", At: "elsewhere", Severity: 4}, Ref{Name: "p"}, false).id; a != newCandidate(&rules[0], Ref{Name: "p"}, false).id {
 		t.Error("the place of a rule is part of its id")
 	}
