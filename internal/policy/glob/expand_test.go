@@ -209,7 +209,7 @@ func randomPath(r *rand.Rand, list []part) string {
 
 func TestGlobsMeanWhatTheirExpansionsMean(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 1))
-	globs, outcomes := 20_000, map[bool]int{}
+	globs, outcomes := 8000, map[bool]int{}
 	if testing.Short() {
 		globs = 2000
 	}
