@@ -16,8 +16,7 @@ func rankOfName(r *policy.Rule, name string) (rank, bool) {
 	if !isWildcard {
 		return rank{level: choose(r, levelName, levelNameFromSource)}, rule == name
 	}
-	below := len(name) > len(suffix) && strings.HasSuffix(name, suffix)
-	return rank{choose(r, levelWildcard, levelWildcardFromSource), len(suffix)}, below
+	return rank{choose(r, levelWildcard, levelWildcardFromSource), len(suffix)}, strings.HasSuffix(name, suffix)
 }
 
 func plainName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }

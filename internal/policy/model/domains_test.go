@@ -78,7 +78,7 @@ func TestCapabilities(t *testing.T) {
 func TestDNS(t *testing.T) {
 	hold(t, map[string]sentence{
 		"a name":                                {[]string{"dns Block name example.com"}, "dns example.com", "Block p 0"},
-		"in any case, with its closing dot":     {[]string{"dns Block name Example.com."}, "dns eXample.COM.", "Block p 0"},
+		"in any case, with its closing dot":     {[]string{"dns Block name Example.com"}, "dns eXample.COM.", "Block p 0"},
 		"not what is below it":                  {[]string{"dns Block name example.com"}, "dns www.example.com", "Allow"},
 		"a wildcard is what is below":           {[]string{"dns Block name *.example.com"}, "dns a.b.example.com", "Block p 0"},
 		"not the name itself":                   {[]string{"dns Block name *.example.com"}, "dns example.com", "Allow"},
@@ -120,6 +120,7 @@ func TestPresets(t *testing.T) {
 		"protectProc: what is nobody's stays readable":  {[]string{"preset Block preset protectProc"}, "read /proc/meminfo pid 8", "Allow"},
 		"anonymousMapExec: memory that is executable":   {[]string{"preset Audit preset anonymousMapExec"}, "map", "Audit p 0"},
 		"exec: brought in from outside":                 {[]string{"preset Block preset exec"}, "exec /bin/sh entered", "Block p 0"},
+		"exec: only executions":                         {[]string{"preset Block preset exec"}, "read /a entered", "Allow"},
 		"exec: started inside":                          {[]string{"preset Block preset exec"}, "exec /bin/sh", "Allow"},
 		"a preset is judged beside the rules":           {[]string{"process Allow path /bin/sh", "preset Block preset exec"}, "exec /bin/sh entered", "Block p 1"},
 		"the stronger of them holds":                    {[]string{"process Block path /bin/sh", "preset Audit preset exec"}, "exec /bin/sh entered", "Block p 0"},

@@ -22,7 +22,7 @@ func TestAllowLists(t *testing.T) {
 		"processes take the posture of files":                   {[]string{"process Allow path /a"}, "exec /b", "Block DefaultPosture"},
 		"a process without a path is in no list":                {[]string{"process Allow tree /"}, "exec object", "Block DefaultPosture"},
 		"a file without a path passes even so":                  {[]string{"file Allow path /a"}, "write object", "Allow"},
-		"without an allow-list a process without a path passes": {[]string{"process Block tree /"}, "exec object", "Allow"},
+		"without an allow-list a process without a path passes": {[]string{"process Block tree /"}, "exec /memfd:x object", "Allow"},
 		"the network has its own":                               {[]string{"network Allow protocol tcp"}, "connect udp", "Block DefaultPosture"},
 		"DNS takes the network's":                               {[]string{"dns Allow name a.com"}, "dns b.com", "Block DefaultPosture"},
 		"DNS is no allow-list because the network is":           {[]string{"network Allow protocol tcp"}, "dns b.com", "Allow"},

@@ -95,9 +95,6 @@ func (w Workload) sourceMatches(r *policy.Rule, source string) bool {
 	}
 	for i := range r.Sources {
 		s := &r.Sources[i]
-		if source == "" {
-			continue
-		}
 		if s.Path != "" && w.isExactly(s.Path, source) || s.Directory != "" && w.depthIn(s.Directory, s.Recursive, source) > 0 {
 			return true
 		}

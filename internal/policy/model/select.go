@@ -61,11 +61,7 @@ type Settings struct {
 func Select(documents []Document, s Subject, settings Settings) Workload {
 	w := Workload{Postures: postures(s, settings)}
 	pod := selector.Pod{Namespace: s.Namespace, Labels: s.Labels, Annotations: s.Annotations}
-	systems := settings.SystemNamespaces
-	if s.Host {
-		systems = nil
-	}
-	treatment := selector.Treat(pod, systems)
+	treatment := selector.Treat(pod, settings.SystemNamespaces)
 	if treatment == selector.Untracked {
 		return w
 	}
