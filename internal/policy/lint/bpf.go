@@ -10,11 +10,11 @@ import (
 // inBPF asks the compiler, on a workload that the policy alone selects.
 func inBPF(p policy.Policy, abilities compile.Abilities) []Unsupported {
 	out := compile.Compile([]compile.Workload{{Selections: []compile.Selection{{Policy: &p}}}}, abilities)
-	var all []Unsupported
+	u := &unsupported{backend: BPF}
 	for _, result := range out.Policies {
-		for _, u := range result.Unsupported {
-			all = append(all, Unsupported{BPF, u.Rule, u.Reason, u.Message})
+		for _, r := range result.Unsupported {
+			u.refuse(r.Rule, r.Reason, "%s", r.Message)
 		}
 	}
-	return all
+	return u.sorted()
 }

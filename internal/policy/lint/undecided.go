@@ -32,10 +32,23 @@ func undecided(rules []policy.Rule) []Warning {
 			message, beaten = beatenBy(rules, i, covered[i])
 		}
 		if beaten {
-			found = append(found, Warning{rules[i].At, message})
+			found = append(found, Warning{rules[i].At, message + onlyAllow(rules, i)})
 		}
 	}
 	return found
+}
+
+// onlyAllow says what a rule does that decides nothing, and yet is the only Allow rule of its domain.
+func onlyAllow(rules []policy.Rule, i int) string {
+	if rules[i].Action != policy.ActionAllow {
+		return ""
+	}
+	for j := range rules {
+		if j != i && rules[j].Domain == rules[i].Domain && rules[j].Action == policy.ActionAllow && rules[j].Preset == "" {
+			return ""
+		}
+	}
+	return fmt.Sprintf(", but mind that it alone makes %s an allow-list", rules[i].Domain)
 }
 
 // what a rule matches, without its sources.

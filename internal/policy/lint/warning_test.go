@@ -94,6 +94,11 @@ func TestWarnings(t *testing.T) {
 			`network: {matchProtocols: [{protocol: UDP, action: Audit}, {protocol: udp}]}`,
 			[]string{"spec.network.matchProtocols[0] is unreachable: spec.network.matchProtocols[1] is as specific, and Block wins over Audit; remove one of the two"},
 		},
+		"an Allow rule that never decides still makes an allow-list": {
+			`process: {matchPaths: [{path: /a, action: Allow}, {path: /a}]}`,
+			[]string{"spec.process.matchPaths[0] is unreachable: spec.process.matchPaths[1] is as specific, and Block wins over Allow; " +
+				"remove one of the two, but mind that it alone makes process an allow-list"},
+		},
 		"a rule that can never match": {
 			`file: {matchPaths: [{path: /a/../b}]}`,
 			[]string{`spec.file.matchPaths[0] means nothing: path "/a/../b" has a ".." component, which the kernel never reports; write the path without it`},
