@@ -27,7 +27,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return errors.New("no command: rounds, worker, node or rules")
+		return errors.New("no command: rounds, memory, worker, node, rules or agent")
 	}
 	switch args[0] {
 	case "rounds":
@@ -36,6 +36,11 @@ func run(args []string) error {
 		return work(os.Stdin, os.Stdout)
 	case "node", "rules":
 		return weigh(args[0])
+	case "memory":
+		memory, err := weighAll()
+		return errors.Join(err, json.NewEncoder(os.Stdout).Encode(memory))
+	case "agent":
+		return runAgent(args[1])
 	default:
 		return fmt.Errorf("unknown command %q", args[0])
 	}

@@ -39,6 +39,11 @@ func weighAll() (report.Memory, error) {
 		}
 		logf("memory of %s: %s", what, out)
 	}
+	var err error
+	if memory.RSS, memory.Peak, err = weighAgent(); err != nil {
+		return memory, fmt.Errorf("weigh the agent: %w", err)
+	}
+	logf("memory of the agent: %d KiB, peak %d KiB", memory.RSS>>10, memory.Peak>>10)
 	return memory, nil
 }
 
@@ -73,7 +78,7 @@ func weigh(what string) error {
 func weighNode(core *attached, empty, fixed uint64) (any, error) {
 	var names []string
 	for i := range nodePolicies {
-		names = append(names, "node-"+strconv.Itoa(i))
+		names = append(names, nodeContainer(i))
 	}
 	groups, err := makeCgroups(names...)
 	if err != nil {
@@ -90,14 +95,9 @@ func weighNode(core *attached, empty, fixed uint64) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return nil, err
-	}
-	status := fields(string(text))
 	return map[string]uint64{
 		"fixedBytes": fixed, "policies": nodePolicies, "containers": nodePolicies, "rulesEach": nodeRulesEach,
-		"tableBytes": full - empty, "rssBytes": status["VmRSS"] << 10, "peakRssBytes": status["VmHWM"] << 10,
+		"tableBytes": full - empty,
 	}, nil
 }
 

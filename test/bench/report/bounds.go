@@ -144,7 +144,7 @@ func (m Memory) bounds() []Bound {
 		most := float64(bytesPerPolicy + m.RulesEach*bytesPerRule)
 		b := newBound(fmt.Sprintf("kernel memory of a policy of %d rules", m.RulesEach), "B", most, exact(float64(m.Tables)/float64(m.Policies)))
 		bounds = append(bounds, b, newBound(
-			fmt.Sprintf("RSS of the enforcing process, %d policies, %d containers", m.Policies, m.Containers), "B", agentRSS, exact(float64(m.RSS))))
+			fmt.Sprintf("RSS of the agent, %d policies, %d containers", m.Policies, m.Containers), "B", agentRSS, exact(float64(m.RSS))))
 	}
 	if m.Rules > 0 {
 		b := newBound(fmt.Sprintf("kernel memory of a rule, %d rules", m.Rules), "B", bytesPerRule, exact(float64(m.RulesBytes)/float64(m.Rules)))

@@ -79,8 +79,7 @@ type Memory struct {
 	RulesEach  int `json:"rulesEach"`
 	// Tables is kernel memory of the maps beyond Fixed.
 	Tables uint64 `json:"tableBytes"`
-	// RSS and Peak of the process that compiled and applied them and reads the events. It is the agent's enforcing part,
-	// without its clients for the API server and the runtime.
+	// RSS and Peak of an agent with these policies and containers, all of it but the client of the container runtime.
 	RSS  uint64 `json:"rssBytes"`
 	Peak uint64 `json:"peakRssBytes"`
 	// Rules is how many the large set has, RulesBytes the kernel memory beyond Fixed with it.

@@ -91,20 +91,20 @@ func TestWhatIsMissedIsExplained(t *testing.T) {
 		got[b.Name] = b.Met
 	}
 	want := map[string]bool{
-		"decision on 64 bytes, 10,000 rules, mixed":                  false,
-		"the same, 10,000 rules to 10, mixed":                        false,
-		"fork+exec, unpoliced container":                             false,
-		"open/close, unpoliced container":                            true,
-		"connect, unpoliced container":                               false,
-		"fork+exec, 10 rules":                                        true,
-		"open/close, 10 rules":                                       true,
-		"connect, 10 rules":                                          true,
-		"fork+exec, 10,000 rules":                                    false,
-		"open/close, 10,000 rules":                                   false,
-		"connect, 10,000 rules":                                      false,
-		"kernel memory of a policy of 10 rules":                      false,
-		"RSS of the enforcing process, 100 policies, 100 containers": true,
-		"kernel memory of a rule, 100 rules":                         false,
+		"decision on 64 bytes, 10,000 rules, mixed":      false,
+		"the same, 10,000 rules to 10, mixed":            false,
+		"fork+exec, unpoliced container":                 false,
+		"open/close, unpoliced container":                true,
+		"connect, unpoliced container":                   false,
+		"fork+exec, 10 rules":                            true,
+		"open/close, 10 rules":                           true,
+		"connect, 10 rules":                              true,
+		"fork+exec, 10,000 rules":                        false,
+		"open/close, 10,000 rules":                       false,
+		"connect, 10,000 rules":                          false,
+		"kernel memory of a policy of 10 rules":          false,
+		"RSS of the agent, 100 policies, 100 containers": true,
+		"kernel memory of a rule, 100 rules":             false,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("bounds met (-want +got):\n%s", diff)
