@@ -17,6 +17,9 @@ import (
 
 func TestThePolicyHasTheRulesThatItsNameSays(t *testing.T) {
 	for _, n := range []int{10, 1000, 10_000} {
+		if network := policyOf("x", n).Spec.Network.MatchProtocols; len(network) != 1 {
+			t.Errorf("%d rules: %d are for protocols", n, len(network))
+		}
 		policy := parse.KubeArmorPolicy(policyOf("x", n))
 		if len(policy.Rules) != n || len(policy.Problems) != 0 {
 			t.Errorf("%d rules: got %d and %d problems", n, len(policy.Rules), len(policy.Problems))

@@ -78,7 +78,7 @@ func hold(d Decider, mix string, n int, q table.Question) error {
 	if err != nil {
 		return err
 	}
-	if answer.Action > compile.ActionAllow || answer.Rule != 0 {
+	if answer.Rule != 0 {
 		return fmt.Errorf("%s, %d rules: path %q was decided by rule %#x", mix, n, q.Path, answer.Rule)
 	}
 	return nil

@@ -68,10 +68,12 @@ func TestRulesOfEveryMixAreInForce(t *testing.T) {
 }
 
 func TestAPathThatARuleDecidesIsNoMeasure(t *testing.T) {
-	f := &fake{answer: table.Answer{Action: compile.ActionBlock, Rule: 7}}
-	err := hold(f, "exact", 10, table.Question{Path: pathOf(64)})
-	if err == nil || !strings.Contains(err.Error(), "was decided by rule 0x7") {
-		t.Errorf("got %v", err)
+	for _, action := range []compile.Action{compile.ActionAllow, compile.ActionBlock} {
+		f := &fake{answer: table.Answer{Action: action, Rule: 7}}
+		err := hold(f, "exact", 10, table.Question{Path: pathOf(64)})
+		if err == nil || !strings.Contains(err.Error(), "was decided by rule 0x7") {
+			t.Errorf("%s: got %v", action, err)
+		}
 	}
 }
 
