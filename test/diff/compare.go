@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
@@ -56,7 +57,8 @@ func compiled(w model.Workload) (s side, dropped int) {
 		left := 0
 		for _, result := range s.output.Policies {
 			for _, u := range result.Unsupported {
-				if drop(w, result.Ref, u.Rule) {
+				// Such a rule holds for the path as it is written.
+				if u.Reason != compile.ReasonMultiCall && drop(w, result.Ref, u.Rule) {
 					left++
 				}
 			}
@@ -78,7 +80,27 @@ func compileAll(w model.Workload) compile.Output {
 		in.AuditOnly = in.AuditOnly || w.Policies[i].AuditOnly
 		in.Selections = append(in.Selections, compile.Selection{Policy: &w.Policies[i].Policy})
 	}
+	if w.Root != nil {
+		in.Root = root{w.Root}
+	}
 	return compile.Compile([]compile.Workload{in}, compile.Everything())
+}
+
+// root is the model's as the compiler sees it: directories keep their slash, and programs of many names are told.
+type root struct{ model.Resolver }
+
+func (r root) Resolve(path string) (object string, multiCall bool) {
+	plain, slash := strings.TrimSuffix(path, "/"), ""
+	if plain != path {
+		slash = "/"
+	}
+	if plain == "" {
+		return path, false
+	}
+	object = r.Resolver.Resolve(plain)
+	name := object[strings.LastIndexByte(object, '/')+1:]
+	multiCall = slash == "" && slices.Contains([]string{"busybox", "toybox", "coreutils"}, name) && !strings.HasSuffix(plain, "/"+name)
+	return strings.TrimSuffix(object, "/") + slash, multiCall
 }
 
 // clone copies as much of the workload as drop changes.
@@ -119,7 +141,7 @@ func (s side) expected(op model.Operation) verdict {
 // got is the backend's, which holds the profile: the strongest answer to the operation's questions.
 func (s side) got(b backend, op model.Operation) (verdict, error) {
 	best := verdict{}
-	for _, q := range questions(op) {
+	for _, q := range questions(op, s.workload.Root) {
 		a, err := b.ask(q)
 		if err != nil {
 			return verdict{}, err
@@ -147,8 +169,25 @@ func (s side) named(a table.Answer) verdict {
 	return verdict{a.Action, info.Policy.String() + " " + info.Rule}
 }
 
+// object is what an operation is on, where the path has symlinks on the way: what makes, moves or deletes a name is on
+// the name.
+func object(kind model.Kind, path string, root model.Resolver) string {
+	at := strings.LastIndexByte(path, '/')
+	switch {
+	case root == nil || at < 0 || path == "/":
+		return path
+	case kind != model.Create && kind != model.Delete && kind != model.Rename && kind != model.Link:
+		return root.Resolve(path)
+	case at == 0:
+		return path
+	default:
+		return strings.TrimSuffix(root.Resolve(path[:at]), "/") + path[at:]
+	}
+}
+
 // questions that the hooks ask for one operation.
-func questions(op model.Operation) []table.Question {
+func questions(op model.Operation, root model.Resolver) []table.Question {
+	op.Path, op.NewPath = object(op.Kind, op.Path, root), object(op.Kind, op.NewPath, root)
 	q := table.Question{
 		Domain: op.Kind.Domain(), Path: op.Path, Unresolved: op.Unresolved, Object: op.Object, Source: op.Source,
 		Met: met(op, op.New || op.UID == op.Owner), Arguments: op.Args,

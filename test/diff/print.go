@@ -4,6 +4,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,6 +15,7 @@ import (
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/model"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/model/generate"
 )
 
 // print gives the example as the policies that a user would write, and the command that asks the model.
@@ -22,6 +25,11 @@ func (e example) String() string {
 		out.WriteString("---\n" + document(e.workload.Policies[i].Policy))
 	}
 	fmt.Fprintf(&out, "---\n%s\n", command(e.workload, e.operation))
+	if links, found := e.workload.Root.(generate.Links); found {
+		for _, from := range slices.Sorted(maps.Keys(links)) {
+			fmt.Fprintf(&out, "# --root with the symlink %s to %s\n", quoted(from), quoted(links[from]))
+		}
+	}
 	return out.String()
 }
 

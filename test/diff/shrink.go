@@ -3,11 +3,13 @@
 package main
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/model"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/model/generate"
 )
 
 // example is one workload and one operation on which the two sides do not agree.
@@ -30,7 +32,7 @@ func shrink(e example, differs func(example) bool) example {
 
 func step(e example, differs func(example) bool) (example, bool) {
 	for _, attempts := range []func(example) []example{
-		withoutPolicies, withoutRules, plainerRules, plainerOperation, shorterNames,
+		withoutLinks, withoutPolicies, withoutRules, plainerRules, plainerOperation, shorterNames,
 	} {
 		for _, smaller := range attempts(e) {
 			if differs(smaller) {
@@ -39,6 +41,22 @@ func step(e example, differs func(example) bool) (example, bool) {
 		}
 	}
 	return e, false
+}
+
+func withoutLinks(e example) []example {
+	links, _ := e.workload.Root.(generate.Links)
+	var out []example
+	for from := range links {
+		next := e
+		fewer := maps.Clone(links)
+		delete(fewer, from)
+		next.workload.Root = fewer
+		if len(fewer) == 0 {
+			next.workload.Root = nil
+		}
+		out = append(out, next)
+	}
+	return out
 }
 
 func withoutPolicies(e example) []example {
@@ -204,5 +222,12 @@ func eachPath(e *example, change func(string) string) {
 	op := &e.operation
 	for _, path := range []*string{&op.Path, &op.NewPath, &op.Source} {
 		*path = change(*path)
+	}
+	if links, found := e.workload.Root.(generate.Links); found {
+		changed := generate.Links{}
+		for from, to := range links {
+			changed[change(from)] = change(to)
+		}
+		e.workload.Root = changed
 	}
 }

@@ -50,6 +50,9 @@ func (g *Generator) Workload() model.Workload {
 	for _, d := range []policy.Domain{policy.DomainFile, policy.DomainNetwork, policy.DomainCapabilities} {
 		w.Postures[d] = pick(g, policy.PostureAllow, policy.PostureAudit, policy.PostureBlock, policy.PostureBlock)
 	}
+	if g.oneIn(3) {
+		w.Root = g.links()
+	}
 	audited := g.oneIn(20)
 	for i := range 1 + g.random.IntN(4) {
 		w.Policies = append(w.Policies, model.Selected{Policy: g.policy(i), AuditOnly: audited})
