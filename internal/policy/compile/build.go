@@ -195,8 +195,8 @@ func (b *builder) emit() {
 		case len(chain) == 1:
 			kept = append(kept, chain[0])
 		default:
-			r := rank(chain)
-			kept = append(kept, b.chain(r, indices(0, len(chain)))...)
+			r := rank(b.distinct(chain))
+			kept = append(kept, b.chain(r, indices(0, len(r.entries)))...)
 		}
 	}
 	matched := map[Domain]matches{}

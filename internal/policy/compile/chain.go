@@ -23,7 +23,16 @@ func compareEntries(a, b entry) int {
 	return cmp.Or(precedence(a.candidate, b.candidate), compareKeys(a.key, b.key))
 }
 
-// ranking is rules that compete, in the order of a chain. Rules of one class have the same outcome for every operation.
+// class of a rule; rules of one class have the same outcome for every operation.
+func (e entry) class() string {
+	class := fmt.Sprint(e.effective, e.conditions, e.direct)
+	if len(e.arguments) > 0 {
+		class += "\x00" + strings.Join(e.arguments, "\x00")
+	}
+	return class
+}
+
+// ranking is rules that compete, in the order of a chain.
 type ranking struct {
 	entries []entry
 	class   []int
@@ -36,15 +45,12 @@ func rank(entries []entry) ranking {
 	classes := map[string]int{}
 	var samples []entry
 	for _, e := range r.entries {
-		content := fmt.Sprint(e.effective, e.conditions, e.direct)
-		if len(e.arguments) > 0 {
-			content += "\x00" + strings.Join(e.arguments, "\x00")
-		}
-		if _, known := classes[content]; !known {
-			classes[content] = len(samples)
+		class := e.class()
+		if _, known := classes[class]; !known {
+			classes[class] = len(samples)
 			samples = append(samples, e)
 		}
-		r.class = append(r.class, classes[content])
+		r.class = append(r.class, classes[class])
 	}
 	for _, a := range samples {
 		var earlier, later []bool
@@ -83,6 +89,47 @@ func (r ranking) covered(i, j int) bool {
 	return j > i && r.later[r.class[j]][r.class[i]]
 }
 
+// maxClasses of one key are compared each with each.
+const maxClasses = 64
+
+// distinct is one entry of each class of one key, and of no more classes than can be compared.
+func (b *builder) distinct(entries []entry) []entry {
+	if len(entries) <= maxClasses {
+		return entries
+	}
+	slices.SortFunc(entries, compareEntries)
+	seen := map[string]bool{}
+	var first []entry
+	for _, e := range entries {
+		if class := e.class(); !seen[class] {
+			seen[class] = true
+			first = append(first, e)
+		}
+	}
+	if len(first) <= maxClasses {
+		return first
+	}
+	slices.SortStableFunc(first, compareStrength)
+	held := first[:maxClasses]
+	for _, e := range first[maxClasses:] {
+		if !slices.ContainsFunc(held, func(h entry) bool { return covers(h, e, compareEntries(h, e) < 0) }) {
+			b.tooMany(e, len(first))
+		}
+	}
+	return held
+}
+
+// compareStrength is the order in which rules are kept where not all can be: those that block, whatever the conditions,
+// come first.
+func compareStrength(a, b entry) int {
+	return cmp.Or(cmp.Compare(b.effective, a.effective), cmp.Compare(min(a.conditions, 1), min(b.conditions, 1)))
+}
+
+func (b *builder) tooMany(e entry, competing int) {
+	b.withhold(e.ref, e.At, ReasonTooManyVariants, fmt.Sprintf("%d rules with different conditions or arguments are for the same thing, "+
+		"and %d can be held; those that block come first", competing, MaxVariants))
+}
+
 // chain is entries of a ranking, in order, without those that can never decide, and no more than the core holds.
 func (b *builder) chain(r ranking, indices []int) []entry {
 	reduced := r.reduce(indices)
@@ -94,10 +141,9 @@ func (b *builder) chain(r ranking, indices []int) []entry {
 		return chain
 	}
 	strongest := slices.Clone(chain)
-	slices.SortStableFunc(strongest, func(a, b entry) int { return cmp.Compare(b.effective, a.effective) })
+	slices.SortStableFunc(strongest, compareStrength)
 	for _, e := range strongest[MaxVariants:] {
-		b.withhold(e.ref, e.At, ReasonTooManyVariants, fmt.Sprintf("%d rules with different conditions or arguments are for the same thing, "+
-			"and %d can be held; those that block come first", len(chain), MaxVariants))
+		b.tooMany(e, len(chain))
 	}
 	kept := strongest[:MaxVariants]
 	slices.SortFunc(kept, compareEntries)

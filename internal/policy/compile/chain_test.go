@@ -4,7 +4,9 @@ package compile
 
 import (
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,6 +30,27 @@ func TestTooManyVariantsOfOneThing(t *testing.T) {
 	rules := lines(out)
 	if len(rules) != MaxVariants || rules[0] != "process Block path /x args 4" || rules[1] != "process Block path /x args 1" {
 		t.Errorf("the higher severity comes first, then the place: %v", rules)
+	}
+}
+
+func TestVeryManyVariantsOfOneThingCostLittle(t *testing.T) {
+	var paths []securityv1.ProcessPath
+	for i := range 5000 {
+		paths = append(paths, securityv1.ProcessPath{Path: "/x", AllowedArgs: []string{fmt.Sprint(i)}, Report: securityv1.Report{Severity: 9}})
+	}
+	started := time.Now()
+	out := Compile(on(ksp("p", processes(securityv1.Report{}, securityv1.Process{MatchPaths: paths}))), Everything())
+	if got := out.Policies[0]; got.InForce != MaxVariants || len(got.Unsupported) != len(paths)-MaxVariants {
+		t.Errorf("%d rules in force, %d not", got.InForce, len(got.Unsupported))
+	}
+	paths = append(paths, securityv1.ProcessPath{Path: "/x"})
+	out = Compile(on(ksp("p", processes(securityv1.Report{}, securityv1.Process{MatchPaths: paths}))), Everything())
+	if took := time.Since(started); took > 20*time.Second {
+		t.Errorf("it took %s", took)
+	}
+	rules := lines(out)
+	if len(rules) != MaxVariants || !slices.Contains(rules, "process Block path /x") {
+		t.Errorf("the rule that blocks whatever the arguments are must stay: %v", rules)
 	}
 }
 

@@ -96,24 +96,37 @@ type fitted struct {
 	kept []int
 }
 
-// patience is how often single globs are left out of an automaton that gets too large, before all are that follow one.
-const patience = 2
+const (
+	// patience is how often single globs are left out of an automaton that gets too large, before all are that follow
+	// one.
+	patience = 2
+	// work that an automaton may take, in cells: about half a second.
+	work = 1 << 23
+	// states and cells that it may have. The core has room for 16 MiB of automata: one workload gets a quarter of it.
+	states, cells = 1 << 15, 1 << 20
+)
 
 func fit(g globs) *fitted {
 	f := &fitted{key: g.key(), kept: indices(0, len(g.patterns))}
-	for attempt := 0; len(f.kept) > 0; attempt++ {
+	limits := automaton.Limits{Work: work, States: states}
+	for attempt := 0; len(f.kept) > 0; {
 		some := g.only(f.kept)
 		parsed := make([]*glob.Glob, len(some.patterns))
 		for i, pattern := range some.patterns {
 			parsed[i], _ = glob.Parse(pattern) // It was parsed with its policy.
 		}
-		a, err := automaton.Build(parsed, automaton.Limits{Reduce: some.decisive})
+		limits.Reduce = some.decisive
+		a, err := automaton.Build(parsed, limits)
 		var excess *automaton.TooComplexError
 		if !errors.As(err, &excess) {
+			if size := a.States() * (a.Columns + 1); size > cells {
+				limits.States = a.States() * cells / size
+				continue
+			}
 			f.automaton = a
 			return f
 		}
-		if attempt < patience {
+		if attempt++; attempt <= patience {
 			f.kept = slices.Delete(f.kept, excess.Glob, excess.Glob+1)
 		} else {
 			f.kept = f.kept[:excess.Glob]

@@ -34,6 +34,19 @@ func TestGlobThatIsTooComplexIsLeftOut(t *testing.T) {
 	}
 }
 
+func TestOneWorkloadTakesNoMoreThanItsPartOfTheAutomata(t *testing.T) {
+	wide := "/**a" + strings.Repeat("?", 7) // a hundred states behind each of the others
+	patterns := []securityv1.FilePattern{{Pattern: securityv1.Glob(wide)}}
+	for b := 128; b < 256; b++ {
+		patterns = append(patterns, securityv1.FilePattern{Pattern: securityv1.Glob([]byte{'/', byte(b), '*'}), Report: action(securityv1.ActionAudit)})
+	}
+	out := Compile(on(ksp("p", files(securityv1.Report{}, securityv1.File{MatchPatterns: patterns}))), Everything())
+	a := out.Set.Profiles[0].Patterns[DomainFile].Automaton
+	if size := a.States() * (a.Columns + 1); size > cells || len(left(out)) == 0 || len(left(out)) == len(patterns) {
+		t.Errorf("%d cells; left out: %v", size, left(out))
+	}
+}
+
 func TestGlobsAreCompiledOnceForAllWorkloads(t *testing.T) {
 	var patterns []securityv1.FilePattern
 	for _, p := range []securityv1.Glob{"/a/**", "/b/*"} {
