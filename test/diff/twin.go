@@ -110,8 +110,8 @@ func (t twin) match(q table.Question) (outcome, compile.RuleID) {
 // order are the questions of one class of source, the most specific first.
 func (t twin) order(q table.Question, class uint32) []func() (outcome, compile.RuleID) {
 	type ask = func() (outcome, compile.RuleID)
-	word := func(kind table.Kind, words ...uint64) ask {
-		return func() (outcome, compile.RuleID) { return t.strongest(q, kind, class, words) }
+	word := func(words ...table.Protocol) ask {
+		return func() (outcome, compile.RuleID) { return t.strongest(q, table.KindProtocol, class, words) }
 	}
 	if q.Inside {
 		directory := strings.TrimSuffix(q.Path, "/") + "/"
@@ -119,10 +119,10 @@ func (t twin) order(q table.Question, class uint32) []func() (outcome, compile.R
 	}
 	switch q.Domain {
 	case compile.DomainCapabilities:
-		return []ask{word(table.KindCapability, uint64(q.Capability))}
+		return []ask{func() (outcome, compile.RuleID) { return t.word(q, table.KindCapability, class, uint64(q.Capability)) }}
 	case compile.DomainNetwork:
-		protocols, types := codes(q)
-		return []ask{word(table.KindProtocol, protocols...), word(table.KindProtocol, types...), word(table.KindProtocol, uint64(table.ProtocolAll))}
+		protocols, types := table.SocketCodes(q.Family, q.Type, q.Protocol)
+		return []ask{word(protocols...), word(types...), word(table.ProtocolAll)}
 	}
 	asks := []ask{
 		func() (outcome, compile.RuleID) { return t.path(q, table.KindExact, class, q.Path) },
@@ -177,20 +177,24 @@ func (t twin) pattern(q table.Question) (outcome, compile.RuleID) {
 	if accept == 0 {
 		return outcomeNone, 0
 	}
-	return t.strongest(q, table.KindPattern, 0, []uint64{uint64(accept)})
+	return t.word(q, table.KindPattern, 0, uint64(accept))
 }
 
 // strongest of the chains of several words: a socket may be of two protocols, icmp and raw.
-func (t twin) strongest(q table.Question, kind table.Kind, class uint32, words []uint64) (outcome, compile.RuleID) {
+func (t twin) strongest(q table.Question, kind table.Kind, class uint32, words []table.Protocol) (outcome, compile.RuleID) {
 	best, decider := outcomeNone, compile.RuleID(0)
 	for _, word := range words {
-		h := table.NewHasher(t.key)
-		h.Word(word)
-		if found, rule := t.chain(q, h, kind, class, false); found > best {
+		if found, rule := t.word(q, kind, class, uint64(word)); found > best {
 			best, decider = found, rule
 		}
 	}
 	return best, decider
+}
+
+func (t twin) word(q table.Question, kind table.Kind, class uint32, word uint64) (outcome, compile.RuleID) {
+	h := table.NewHasher(t.key)
+	h.Word(word)
+	return t.chain(q, h, kind, class, false)
 }
 
 // chain is the maximum over the variants of one key, the first one of equal ones. deep: entries for direct entries only
@@ -243,27 +247,4 @@ func (t twin) permits(rule compile.RuleID, arguments []string) bool {
 		}
 	}
 	return true
-}
-
-// codes of the words that a socket is, by how specific they are.
-func codes(q table.Question) (protocols, types []uint64) {
-	add := func(list *[]uint64, is bool, p table.Protocol) {
-		if is {
-			*list = append(*list, uint64(p))
-		}
-	}
-	ip := q.Family == 2 || q.Family == 10
-	add(&protocols, ip && q.Type == 1 && (q.Protocol == 0 || q.Protocol == 6), table.ProtocolTCP)
-	add(&protocols, ip && q.Type == 2 && (q.Protocol == 0 || q.Protocol == 17), table.ProtocolUDP)
-	add(&protocols, ip && q.Protocol == 1, table.ProtocolICMP)
-	add(&protocols, ip && q.Protocol == 58, table.ProtocolICMPv6)
-	add(&protocols, ip && q.Protocol == 132, table.ProtocolSCTP)
-	add(&protocols, ip && q.Protocol == 33, table.ProtocolDCCP)
-	add(&protocols, ip && q.Type == 3, table.ProtocolRaw)
-	add(&protocols, q.Family == 17, table.ProtocolPacket)
-	add(&types, q.Type == 1, table.ProtocolStream)
-	add(&types, q.Type == 2, table.ProtocolDgram)
-	add(&types, q.Type == 4, table.ProtocolRDM)
-	add(&types, q.Type == 5, table.ProtocolSeqpacket)
-	return protocols, types
 }

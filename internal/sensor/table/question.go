@@ -35,3 +35,26 @@ type Answer struct {
 	// Rule that decided, RulePosture, RuleUnresolved, or 0.
 	Rule compile.RuleID
 }
+
+// SocketCodes are the words that a socket is of, but for all: at most two of the first rank, and at most one type.
+func SocketCodes(family, kind, protocol int) (protocols, types []Protocol) {
+	add := func(list *[]Protocol, is bool, p Protocol) {
+		if is {
+			*list = append(*list, p)
+		}
+	}
+	ip := family == 2 || family == 10
+	add(&protocols, ip && kind == 1 && (protocol == 0 || protocol == 6), ProtocolTCP)
+	add(&protocols, ip && kind == 2 && (protocol == 0 || protocol == 17), ProtocolUDP)
+	add(&protocols, ip && protocol == 1, ProtocolICMP)
+	add(&protocols, ip && protocol == 58, ProtocolICMPv6)
+	add(&protocols, ip && protocol == 132, ProtocolSCTP)
+	add(&protocols, ip && protocol == 33, ProtocolDCCP)
+	add(&protocols, ip && kind == 3, ProtocolRaw)
+	add(&protocols, family == 17, ProtocolPacket)
+	add(&types, kind == 1, ProtocolStream)
+	add(&types, kind == 2, ProtocolDgram)
+	add(&types, kind == 4, ProtocolRDM)
+	add(&types, kind == 5, ProtocolSeqpacket)
+	return protocols, types
+}
