@@ -3,4 +3,4 @@
 // Package exec is the core's program for program execution, as compiled objects and their Go bindings.
 package exec
 
-//go:generate go tool -modfile=../../go.tools.mod bpf2go -target amd64,arm64 -cc clang-14 -strip llvm-strip-14 -go-package exec -output-stem exec -cflags "-O2 -g -Wall -Werror -mcpu=v3 -I../include" -type event -type binding -type rule_key -type rule_value -type scratch Exec exec.bpf.c
+//go:generate go tool -modfile=../../go.tools.mod bpf2go -target amd64,arm64 -cc clang-14 -strip llvm-strip-14 -go-package exec -output-stem exec -cflags "-O2 -g -Wall -Werror -mcpu=v3 -I../include" -type event -type binding -type rule_entry -type scratch Exec exec.bpf.c

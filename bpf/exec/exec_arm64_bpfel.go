@@ -18,11 +18,18 @@ type ExecBinding struct {
 	Generation uint64
 	Profile    uint64
 	Depths     [2]uint64
-	Flags      uint32
+	Automaton  [2]uint32
+	Start      [2]uint32
+	Tables     uint32
+	Buckets    uint32
+	Domains    [8]uint8
+	Posture    [8]uint8
+	Conditions [8]uint8
 	Count      uint32
+	Rules      uint32
+	Pages      uint32
 	LevelCount uint32
 	Levels     [16]uint8
-	Pad        uint32
 }
 
 type ExecEvent struct {
@@ -52,8 +59,37 @@ type ExecEvent struct {
 	Kind          uint8
 	SourceKind    uint8
 	ParentKind    uint8
+	SourceStatus  uint8
+	ParentStatus  uint8
+	Decided       uint8
+	Pad           uint8
 	Comm          [16]uint8
 	Skip          uint32
+	Pad2          uint32
+}
+
+type ExecPending struct {
+	_     structs.HostLayout
+	State struct {
+		_     structs.HostLayout
+		V     [4]uint64
+		Words uint64
+	}
+	Profile   uint64
+	File      uint64
+	Kind      uint32
+	Source    uint32
+	Met       uint32
+	Action    uint32
+	Count     uint32
+	PathBytes uint32
+	Path      [256]uint8
+}
+
+type ExecPendingKey struct {
+	_           structs.HostLayout
+	Task        uint64
+	Interpreter uint64
 }
 
 type ExecReport struct {
@@ -64,46 +100,85 @@ type ExecReport struct {
 	Paths [12288]uint8
 }
 
-type ExecRuleKey struct {
-	_       structs.HostLayout
-	Profile uint64
-	Hash    [2]uint64
-	Domain  uint32
-	Kind    uint32
-}
-
-type ExecRuleValue struct {
-	_            structs.HostLayout
-	Id           uint64
-	DirectId     uint64
-	Action       uint32
-	DirectAction uint32
+type ExecRuleEntry struct {
+	_          structs.HostLayout
+	Tag        uint64
+	Id         uint64
+	Action     uint8
+	Conditions uint8
+	Flags      uint8
+	Pad        uint8
+	Value      uint32
 }
 
 type ExecScratch struct {
-	_          structs.HostLayout
-	Users      uint32
-	Start      uint32
-	Components uint32
-	Status     uint32
-	Kind       uint32
-	Magic      uint32
-	Inode      uint64
-	Dentry     uint64
-	Mount      uint64
-	MountRoot  uint64
-	Binding    ExecBinding
-	Domain     uint32
-	Depth      uint32
-	Offset     uint32
-	Words      uint32
-	Hash       [4]uint64
-	Rule       uint64
-	Action     uint32
-	Pad        uint32
-	Lengths    [2048]uint8
-	Event      ExecEvent
-	Path       [4360]uint8
+	_            structs.HostLayout
+	Users        uint32
+	Start        uint32
+	Components   uint32
+	Status       uint32
+	Kind         uint32
+	Magic        uint32
+	Inode        uint64
+	Dentry       uint64
+	Mount        uint64
+	MountRoot    uint64
+	Binding      ExecBinding
+	Cgroup       uint64
+	ObjectDentry uint64
+	ObjectMount  uint64
+	Domain       uint32
+	Operation    uint32
+	Asked        uint32
+	Met          uint32
+	Source       uint32
+	WordsKind    uint32
+	Words        [4]uint32
+	Flags        uint32
+	Mode         uint32
+	Depth        uint32
+	_            [4]byte
+	Depths       uint64
+	Looked       uint32
+	Left         uint32
+	Offset       uint32
+	Classes      uint32
+	Row          uint32
+	Accept       uint32
+	States       [2]struct {
+		_     structs.HostLayout
+		V     [4]uint64
+		Words uint64
+	}
+	Entry       ExecRuleEntry
+	Found       uint64
+	Best        uint32
+	Conditions  uint32
+	Directories [2]struct {
+		_       structs.HostLayout
+		Rule    uint64
+		Outcome uint32
+		Pad     uint32
+	}
+	Rule          uint64
+	Outcome       uint32
+	Decided       uint32
+	Action        uint32
+	Closed        uint32
+	PendingKey    ExecPendingKey
+	Pending       ExecPending
+	PendingFile   uint64
+	Arguments     uint64
+	Argument      uint64
+	ArgumentCount uint32
+	ArgumentSkip  uint32
+	ArgumentAt    uint32
+	Pad3          uint32
+	Judged        ExecRuleEntry
+	Chunk         [72]uint8
+	Lengths       [2048]uint8
+	Event         ExecEvent
+	Path          [4360]uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -111,17 +186,22 @@ type ExecScratch struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	ExecMapAudits         = "audits"
+	ExecMapAutomata       = "automata"
 	ExecMapBindings       = "bindings"
 	ExecMapCounters       = "counters"
 	ExecMapDenials        = "denials"
+	ExecMapPendings       = "pendings"
 	ExecMapReports        = "reports"
 	ExecMapRules          = "rules"
 	ExecMapSlots          = "slots"
 	ExecMapTaskSlots      = "task_slots"
+	ExecProgCommitEnforce = "commit_enforce"
+	ExecProgCommitObserve = "commit_observe"
 	ExecProgExecEnforce   = "exec_enforce"
 	ExecProgExecObserve   = "exec_observe"
 	ExecVarAncestorHelper = "ancestor_helper"
 	ExecVarHashKey        = "hash_key"
+	ExecVarRenameFlags    = "rename_flags"
 	ExecVarSpareSlots     = "spare_slots"
 	ExecVarTaskStorage    = "task_storage"
 )
@@ -168,8 +248,10 @@ type ExecSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ExecProgramSpecs struct {
-	ExecEnforce *ebpf.ProgramSpec `ebpf:"exec_enforce"`
-	ExecObserve *ebpf.ProgramSpec `ebpf:"exec_observe"`
+	CommitEnforce *ebpf.ProgramSpec `ebpf:"commit_enforce"`
+	CommitObserve *ebpf.ProgramSpec `ebpf:"commit_observe"`
+	ExecEnforce   *ebpf.ProgramSpec `ebpf:"exec_enforce"`
+	ExecObserve   *ebpf.ProgramSpec `ebpf:"exec_observe"`
 }
 
 // ExecMapSpecs contains maps before they are loaded into the kernel.
@@ -177,9 +259,11 @@ type ExecProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type ExecMapSpecs struct {
 	Audits    *ebpf.MapSpec `ebpf:"audits"`
+	Automata  *ebpf.MapSpec `ebpf:"automata"`
 	Bindings  *ebpf.MapSpec `ebpf:"bindings"`
 	Counters  *ebpf.MapSpec `ebpf:"counters"`
 	Denials   *ebpf.MapSpec `ebpf:"denials"`
+	Pendings  *ebpf.MapSpec `ebpf:"pendings"`
 	Reports   *ebpf.MapSpec `ebpf:"reports"`
 	Rules     *ebpf.MapSpec `ebpf:"rules"`
 	Slots     *ebpf.MapSpec `ebpf:"slots"`
@@ -192,6 +276,7 @@ type ExecMapSpecs struct {
 type ExecVariableSpecs struct {
 	AncestorHelper *ebpf.VariableSpec `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.VariableSpec `ebpf:"hash_key"`
+	RenameFlags    *ebpf.VariableSpec `ebpf:"rename_flags"`
 	SpareSlots     *ebpf.VariableSpec `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.VariableSpec `ebpf:"task_storage"`
 }
@@ -217,9 +302,11 @@ func (o *ExecObjects) Close() error {
 // It can be passed to LoadExecObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ExecMaps struct {
 	Audits    *ebpf.Map `ebpf:"audits"`
+	Automata  *ebpf.Map `ebpf:"automata"`
 	Bindings  *ebpf.Map `ebpf:"bindings"`
 	Counters  *ebpf.Map `ebpf:"counters"`
 	Denials   *ebpf.Map `ebpf:"denials"`
+	Pendings  *ebpf.Map `ebpf:"pendings"`
 	Reports   *ebpf.Map `ebpf:"reports"`
 	Rules     *ebpf.Map `ebpf:"rules"`
 	Slots     *ebpf.Map `ebpf:"slots"`
@@ -229,9 +316,11 @@ type ExecMaps struct {
 func (m *ExecMaps) Close() error {
 	return _ExecClose(
 		m.Audits,
+		m.Automata,
 		m.Bindings,
 		m.Counters,
 		m.Denials,
+		m.Pendings,
 		m.Reports,
 		m.Rules,
 		m.Slots,
@@ -245,6 +334,7 @@ func (m *ExecMaps) Close() error {
 type ExecVariables struct {
 	AncestorHelper *ebpf.Variable `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.Variable `ebpf:"hash_key"`
+	RenameFlags    *ebpf.Variable `ebpf:"rename_flags"`
 	SpareSlots     *ebpf.Variable `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.Variable `ebpf:"task_storage"`
 }
@@ -253,12 +343,16 @@ type ExecVariables struct {
 //
 // It can be passed to LoadExecObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ExecPrograms struct {
-	ExecEnforce *ebpf.Program `ebpf:"exec_enforce"`
-	ExecObserve *ebpf.Program `ebpf:"exec_observe"`
+	CommitEnforce *ebpf.Program `ebpf:"commit_enforce"`
+	CommitObserve *ebpf.Program `ebpf:"commit_observe"`
+	ExecEnforce   *ebpf.Program `ebpf:"exec_enforce"`
+	ExecObserve   *ebpf.Program `ebpf:"exec_observe"`
 }
 
 func (p *ExecPrograms) Close() error {
 	return _ExecClose(
+		p.CommitEnforce,
+		p.CommitObserve,
 		p.ExecEnforce,
 		p.ExecObserve,
 	)

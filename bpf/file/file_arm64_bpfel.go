@@ -18,11 +18,18 @@ type FileBinding struct {
 	Generation uint64
 	Profile    uint64
 	Depths     [2]uint64
-	Flags      uint32
+	Automaton  [2]uint32
+	Start      [2]uint32
+	Tables     uint32
+	Buckets    uint32
+	Domains    [8]uint8
+	Posture    [8]uint8
+	Conditions [8]uint8
 	Count      uint32
+	Rules      uint32
+	Pages      uint32
 	LevelCount uint32
 	Levels     [16]uint8
-	Pad        uint32
 }
 
 type FileEvent struct {
@@ -52,8 +59,13 @@ type FileEvent struct {
 	Kind          uint8
 	SourceKind    uint8
 	ParentKind    uint8
+	SourceStatus  uint8
+	ParentStatus  uint8
+	Decided       uint8
+	Pad           uint8
 	Comm          [16]uint8
 	Skip          uint32
+	Pad2          uint32
 }
 
 type FileReport struct {
@@ -64,66 +76,131 @@ type FileReport struct {
 	Paths [12288]uint8
 }
 
-type FileRuleKey struct {
-	_       structs.HostLayout
-	Profile uint64
-	Hash    [2]uint64
-	Domain  uint32
-	Kind    uint32
-}
-
-type FileRuleValue struct {
-	_            structs.HostLayout
-	Id           uint64
-	DirectId     uint64
-	Action       uint32
-	DirectAction uint32
+type FileRuleEntry struct {
+	_          structs.HostLayout
+	Tag        uint64
+	Id         uint64
+	Action     uint8
+	Conditions uint8
+	Flags      uint8
+	Pad        uint8
+	Value      uint32
 }
 
 type FileScratch struct {
-	_          structs.HostLayout
-	Users      uint32
-	Start      uint32
-	Components uint32
-	Status     uint32
-	Kind       uint32
-	Magic      uint32
-	Inode      uint64
-	Dentry     uint64
-	Mount      uint64
-	MountRoot  uint64
-	Binding    FileBinding
-	Domain     uint32
-	Depth      uint32
-	Offset     uint32
-	Words      uint32
-	Hash       [4]uint64
+	_            structs.HostLayout
+	Users        uint32
+	Start        uint32
+	Components   uint32
+	Status       uint32
+	Kind         uint32
+	Magic        uint32
+	Inode        uint64
+	Dentry       uint64
+	Mount        uint64
+	MountRoot    uint64
+	Binding      FileBinding
+	Cgroup       uint64
+	ObjectDentry uint64
+	ObjectMount  uint64
+	Domain       uint32
+	Operation    uint32
+	Asked        uint32
+	Met          uint32
+	Source       uint32
+	WordsKind    uint32
+	Words        [4]uint32
+	Flags        uint32
+	Mode         uint32
+	Depth        uint32
+	_            [4]byte
+	Depths       uint64
+	Looked       uint32
+	Left         uint32
+	Offset       uint32
+	Classes      uint32
+	Row          uint32
+	Accept       uint32
+	States       [2]struct {
+		_     structs.HostLayout
+		V     [4]uint64
+		Words uint64
+	}
+	Entry       FileRuleEntry
+	Found       uint64
+	Best        uint32
+	Conditions  uint32
+	Directories [2]struct {
+		_       structs.HostLayout
+		Rule    uint64
+		Outcome uint32
+		Pad     uint32
+	}
 	Rule       uint64
+	Outcome    uint32
+	Decided    uint32
 	Action     uint32
-	Pad        uint32
-	Lengths    [2048]uint8
-	Event      FileEvent
-	Path       [4360]uint8
+	Closed     uint32
+	PendingKey struct {
+		_           structs.HostLayout
+		Task        uint64
+		Interpreter uint64
+	}
+	Pending struct {
+		_     structs.HostLayout
+		State struct {
+			_     structs.HostLayout
+			V     [4]uint64
+			Words uint64
+		}
+		Profile   uint64
+		File      uint64
+		Kind      uint32
+		Source    uint32
+		Met       uint32
+		Action    uint32
+		Count     uint32
+		PathBytes uint32
+		Path      [256]uint8
+	}
+	PendingFile   uint64
+	Arguments     uint64
+	Argument      uint64
+	ArgumentCount uint32
+	ArgumentSkip  uint32
+	ArgumentAt    uint32
+	Pad3          uint32
+	Judged        FileRuleEntry
+	Chunk         [72]uint8
+	Lengths       [2048]uint8
+	Event         FileEvent
+	Path          [4360]uint8
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	FileMapAudits         = "audits"
-	FileMapBindings       = "bindings"
-	FileMapCounters       = "counters"
-	FileMapDenials        = "denials"
-	FileMapReports        = "reports"
-	FileMapRules          = "rules"
-	FileMapSlots          = "slots"
-	FileMapTaskSlots      = "task_slots"
-	FileProgFileEnforce   = "file_enforce"
-	FileProgFileObserve   = "file_observe"
-	FileVarAncestorHelper = "ancestor_helper"
-	FileVarHashKey        = "hash_key"
-	FileVarSpareSlots     = "spare_slots"
-	FileVarTaskStorage    = "task_storage"
+	FileMapAudits            = "audits"
+	FileMapAutomata          = "automata"
+	FileMapBindings          = "bindings"
+	FileMapCounters          = "counters"
+	FileMapDenials           = "denials"
+	FileMapReports           = "reports"
+	FileMapRules             = "rules"
+	FileMapSlots             = "slots"
+	FileMapTaskSlots         = "task_slots"
+	FileProgFileEnforce      = "file_enforce"
+	FileProgFileObserve      = "file_observe"
+	FileProgFtruncateEnforce = "ftruncate_enforce"
+	FileProgFtruncateObserve = "ftruncate_observe"
+	FileProgTruncateEnforce  = "truncate_enforce"
+	FileProgTruncateObserve  = "truncate_observe"
+	FileVarAncestorHelper    = "ancestor_helper"
+	FileVarHashKey           = "hash_key"
+	FileVarRenameFlags       = "rename_flags"
+	FileVarSpareSlots        = "spare_slots"
+	FileVarTaskStorage       = "task_storage"
 )
 
 // LoadFile returns the embedded CollectionSpec for File.
@@ -168,8 +245,12 @@ type FileSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileProgramSpecs struct {
-	FileEnforce *ebpf.ProgramSpec `ebpf:"file_enforce"`
-	FileObserve *ebpf.ProgramSpec `ebpf:"file_observe"`
+	FileEnforce      *ebpf.ProgramSpec `ebpf:"file_enforce"`
+	FileObserve      *ebpf.ProgramSpec `ebpf:"file_observe"`
+	FtruncateEnforce *ebpf.ProgramSpec `ebpf:"ftruncate_enforce"`
+	FtruncateObserve *ebpf.ProgramSpec `ebpf:"ftruncate_observe"`
+	TruncateEnforce  *ebpf.ProgramSpec `ebpf:"truncate_enforce"`
+	TruncateObserve  *ebpf.ProgramSpec `ebpf:"truncate_observe"`
 }
 
 // FileMapSpecs contains maps before they are loaded into the kernel.
@@ -177,6 +258,7 @@ type FileProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileMapSpecs struct {
 	Audits    *ebpf.MapSpec `ebpf:"audits"`
+	Automata  *ebpf.MapSpec `ebpf:"automata"`
 	Bindings  *ebpf.MapSpec `ebpf:"bindings"`
 	Counters  *ebpf.MapSpec `ebpf:"counters"`
 	Denials   *ebpf.MapSpec `ebpf:"denials"`
@@ -192,6 +274,7 @@ type FileMapSpecs struct {
 type FileVariableSpecs struct {
 	AncestorHelper *ebpf.VariableSpec `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.VariableSpec `ebpf:"hash_key"`
+	RenameFlags    *ebpf.VariableSpec `ebpf:"rename_flags"`
 	SpareSlots     *ebpf.VariableSpec `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.VariableSpec `ebpf:"task_storage"`
 }
@@ -217,6 +300,7 @@ func (o *FileObjects) Close() error {
 // It can be passed to LoadFileObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FileMaps struct {
 	Audits    *ebpf.Map `ebpf:"audits"`
+	Automata  *ebpf.Map `ebpf:"automata"`
 	Bindings  *ebpf.Map `ebpf:"bindings"`
 	Counters  *ebpf.Map `ebpf:"counters"`
 	Denials   *ebpf.Map `ebpf:"denials"`
@@ -229,6 +313,7 @@ type FileMaps struct {
 func (m *FileMaps) Close() error {
 	return _FileClose(
 		m.Audits,
+		m.Automata,
 		m.Bindings,
 		m.Counters,
 		m.Denials,
@@ -245,6 +330,7 @@ func (m *FileMaps) Close() error {
 type FileVariables struct {
 	AncestorHelper *ebpf.Variable `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.Variable `ebpf:"hash_key"`
+	RenameFlags    *ebpf.Variable `ebpf:"rename_flags"`
 	SpareSlots     *ebpf.Variable `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.Variable `ebpf:"task_storage"`
 }
@@ -253,14 +339,22 @@ type FileVariables struct {
 //
 // It can be passed to LoadFileObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FilePrograms struct {
-	FileEnforce *ebpf.Program `ebpf:"file_enforce"`
-	FileObserve *ebpf.Program `ebpf:"file_observe"`
+	FileEnforce      *ebpf.Program `ebpf:"file_enforce"`
+	FileObserve      *ebpf.Program `ebpf:"file_observe"`
+	FtruncateEnforce *ebpf.Program `ebpf:"ftruncate_enforce"`
+	FtruncateObserve *ebpf.Program `ebpf:"ftruncate_observe"`
+	TruncateEnforce  *ebpf.Program `ebpf:"truncate_enforce"`
+	TruncateObserve  *ebpf.Program `ebpf:"truncate_observe"`
 }
 
 func (p *FilePrograms) Close() error {
 	return _FileClose(
 		p.FileEnforce,
 		p.FileObserve,
+		p.FtruncateEnforce,
+		p.FtruncateObserve,
+		p.TruncateEnforce,
+		p.TruncateObserve,
 	)
 }
 

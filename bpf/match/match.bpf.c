@@ -3,14 +3,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 
 /*
- * Path assembly and matching alone, for tests and benchmarks at native speed: a socket filter is never attached, only
+ * Path assembly and the decision alone, for tests and benchmarks at native speed: a socket filter is never attached, only
  * run by BPF_PROG_TEST_RUN, which every kernel allows.
  *
- * Maps:   names, rules and slots; the test fills slot 0, and reads the result from it
+ * Maps:   names, rules, automata and slots; the test fills slot 0, and reads the result from it
  * Kernel: 5.10 and later
  */
 #include "core/base.h"
-#include "core/match.h"
+#include "core/decide.h"
 
 /* A list of names: the length of each in one byte, then its bytes; a zero ends it. */
 struct list {
@@ -70,13 +70,13 @@ int assemble(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Compares the path in slot 0 with the rules of the binding and domain that are there. */
+/* Decides on the path in slot 0; the binding, domain, source and conditions are there too. */
 SEC("socket")
-int match_path(struct __sk_buff *skb)
+int decide_path(struct __sk_buff *skb)
 {
 	struct scratch *s = scratch_at(0);
 
 	if (s)
-		match(s, 0);
+		decide(s, 0);
 	return 0;
 }

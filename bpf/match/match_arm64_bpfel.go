@@ -18,11 +18,18 @@ type MatchBinding struct {
 	Generation uint64
 	Profile    uint64
 	Depths     [2]uint64
-	Flags      uint32
+	Automaton  [2]uint32
+	Start      [2]uint32
+	Tables     uint32
+	Buckets    uint32
+	Domains    [8]uint8
+	Posture    [8]uint8
+	Conditions [8]uint8
 	Count      uint32
+	Rules      uint32
+	Pages      uint32
 	LevelCount uint32
 	Levels     [16]uint8
-	Pad        uint32
 }
 
 type MatchList struct {
@@ -30,45 +37,104 @@ type MatchList struct {
 	Bytes [12288]uint8
 }
 
-type MatchRuleKey struct {
-	_       structs.HostLayout
-	Profile uint64
-	Hash    [2]uint64
-	Domain  uint32
-	Kind    uint32
-}
-
-type MatchRuleValue struct {
-	_            structs.HostLayout
-	Id           uint64
-	DirectId     uint64
-	Action       uint32
-	DirectAction uint32
+type MatchRuleEntry struct {
+	_          structs.HostLayout
+	Tag        uint64
+	Id         uint64
+	Action     uint8
+	Conditions uint8
+	Flags      uint8
+	Pad        uint8
+	Value      uint32
 }
 
 type MatchScratch struct {
-	_          structs.HostLayout
-	Users      uint32
-	Start      uint32
-	Components uint32
-	Status     uint32
-	Kind       uint32
-	Magic      uint32
-	Inode      uint64
-	Dentry     uint64
-	Mount      uint64
-	MountRoot  uint64
-	Binding    MatchBinding
-	Domain     uint32
-	Depth      uint32
-	Offset     uint32
-	Words      uint32
-	Hash       [4]uint64
+	_            structs.HostLayout
+	Users        uint32
+	Start        uint32
+	Components   uint32
+	Status       uint32
+	Kind         uint32
+	Magic        uint32
+	Inode        uint64
+	Dentry       uint64
+	Mount        uint64
+	MountRoot    uint64
+	Binding      MatchBinding
+	Cgroup       uint64
+	ObjectDentry uint64
+	ObjectMount  uint64
+	Domain       uint32
+	Operation    uint32
+	Asked        uint32
+	Met          uint32
+	Source       uint32
+	WordsKind    uint32
+	Words        [4]uint32
+	Flags        uint32
+	Mode         uint32
+	Depth        uint32
+	_            [4]byte
+	Depths       uint64
+	Looked       uint32
+	Left         uint32
+	Offset       uint32
+	Classes      uint32
+	Row          uint32
+	Accept       uint32
+	States       [2]struct {
+		_     structs.HostLayout
+		V     [4]uint64
+		Words uint64
+	}
+	Entry       MatchRuleEntry
+	Found       uint64
+	Best        uint32
+	Conditions  uint32
+	Directories [2]struct {
+		_       structs.HostLayout
+		Rule    uint64
+		Outcome uint32
+		Pad     uint32
+	}
 	Rule       uint64
+	Outcome    uint32
+	Decided    uint32
 	Action     uint32
-	Pad        uint32
-	Lengths    [2048]uint8
-	Event      struct {
+	Closed     uint32
+	PendingKey struct {
+		_           structs.HostLayout
+		Task        uint64
+		Interpreter uint64
+	}
+	Pending struct {
+		_     structs.HostLayout
+		State struct {
+			_     structs.HostLayout
+			V     [4]uint64
+			Words uint64
+		}
+		Profile   uint64
+		File      uint64
+		Kind      uint32
+		Source    uint32
+		Met       uint32
+		Action    uint32
+		Count     uint32
+		PathBytes uint32
+		Path      [256]uint8
+	}
+	PendingFile   uint64
+	Arguments     uint64
+	Argument      uint64
+	ArgumentCount uint32
+	ArgumentSkip  uint32
+	ArgumentAt    uint32
+	Pad3          uint32
+	Judged        MatchRuleEntry
+	Chunk         [72]uint8
+	Lengths       [2048]uint8
+	Event         struct {
 		_             structs.HostLayout
 		Time          uint64
 		Rule          uint64
@@ -95,8 +161,13 @@ type MatchScratch struct {
 		Kind          uint8
 		SourceKind    uint8
 		ParentKind    uint8
+		SourceStatus  uint8
+		ParentStatus  uint8
+		Decided       uint8
+		Pad           uint8
 		Comm          [16]uint8
 		Skip          uint32
+		Pad2          uint32
 	}
 	Path [4360]uint8
 }
@@ -105,15 +176,17 @@ type MatchScratch struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	MatchMapAutomata       = "automata"
 	MatchMapBindings       = "bindings"
 	MatchMapNames          = "names"
 	MatchMapRules          = "rules"
 	MatchMapSlots          = "slots"
 	MatchMapTaskSlots      = "task_slots"
 	MatchProgAssemble      = "assemble"
-	MatchProgMatchPath     = "match_path"
+	MatchProgDecidePath    = "decide_path"
 	MatchVarAncestorHelper = "ancestor_helper"
 	MatchVarHashKey        = "hash_key"
+	MatchVarRenameFlags    = "rename_flags"
 	MatchVarSpareSlots     = "spare_slots"
 	MatchVarTaskStorage    = "task_storage"
 )
@@ -160,14 +233,15 @@ type MatchSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MatchProgramSpecs struct {
-	Assemble  *ebpf.ProgramSpec `ebpf:"assemble"`
-	MatchPath *ebpf.ProgramSpec `ebpf:"match_path"`
+	Assemble   *ebpf.ProgramSpec `ebpf:"assemble"`
+	DecidePath *ebpf.ProgramSpec `ebpf:"decide_path"`
 }
 
 // MatchMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MatchMapSpecs struct {
+	Automata  *ebpf.MapSpec `ebpf:"automata"`
 	Bindings  *ebpf.MapSpec `ebpf:"bindings"`
 	Names     *ebpf.MapSpec `ebpf:"names"`
 	Rules     *ebpf.MapSpec `ebpf:"rules"`
@@ -181,6 +255,7 @@ type MatchMapSpecs struct {
 type MatchVariableSpecs struct {
 	AncestorHelper *ebpf.VariableSpec `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.VariableSpec `ebpf:"hash_key"`
+	RenameFlags    *ebpf.VariableSpec `ebpf:"rename_flags"`
 	SpareSlots     *ebpf.VariableSpec `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.VariableSpec `ebpf:"task_storage"`
 }
@@ -205,6 +280,7 @@ func (o *MatchObjects) Close() error {
 //
 // It can be passed to LoadMatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MatchMaps struct {
+	Automata  *ebpf.Map `ebpf:"automata"`
 	Bindings  *ebpf.Map `ebpf:"bindings"`
 	Names     *ebpf.Map `ebpf:"names"`
 	Rules     *ebpf.Map `ebpf:"rules"`
@@ -214,6 +290,7 @@ type MatchMaps struct {
 
 func (m *MatchMaps) Close() error {
 	return _MatchClose(
+		m.Automata,
 		m.Bindings,
 		m.Names,
 		m.Rules,
@@ -228,6 +305,7 @@ func (m *MatchMaps) Close() error {
 type MatchVariables struct {
 	AncestorHelper *ebpf.Variable `ebpf:"ancestor_helper"`
 	HashKey        *ebpf.Variable `ebpf:"hash_key"`
+	RenameFlags    *ebpf.Variable `ebpf:"rename_flags"`
 	SpareSlots     *ebpf.Variable `ebpf:"spare_slots"`
 	TaskStorage    *ebpf.Variable `ebpf:"task_storage"`
 }
@@ -236,14 +314,14 @@ type MatchVariables struct {
 //
 // It can be passed to LoadMatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MatchPrograms struct {
-	Assemble  *ebpf.Program `ebpf:"assemble"`
-	MatchPath *ebpf.Program `ebpf:"match_path"`
+	Assemble   *ebpf.Program `ebpf:"assemble"`
+	DecidePath *ebpf.Program `ebpf:"decide_path"`
 }
 
 func (p *MatchPrograms) Close() error {
 	return _MatchClose(
 		p.Assemble,
-		p.MatchPath,
+		p.DecidePath,
 	)
 }
 

@@ -149,7 +149,7 @@ func (k *canary) sing(ctx context.Context, core *Core) (err error) {
 			err = &CanaryError{Reason: ReasonCoreLoadFailed, Cause: "the core's events could not be read", Err: runErr}
 		}
 	}()
-	if err := core.applyAnyLevel(k.policy()); err != nil {
+	if err := core.applyAnyLevel(ctx, k.policy()); err != nil {
 		return &CanaryError{Reason: ReasonCoreLoadFailed, Cause: "the canary's policy could not be written", Err: err}
 	}
 	if err := k.judge("open", k.open("open")); err != nil {
@@ -203,18 +203,11 @@ func (k *canary) lateness() string {
 }
 
 // applyAnyLevel is Apply for cgroups whose level is not known: all levels are looked at.
-func (c *Core) applyAnyLevel(set compile.Set) error {
-	next, err := encode(set, c.key)
-	if err != nil {
-		return err
-	}
-	header := next.bindings[0]
-	header.LevelCount = uint32(maxLevels)
-	for i := range header.Levels {
-		header.Levels[i] = uint8(maxLevels - 1 - i)
-	}
-	next.bindings[0] = header
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.switchTo(next)
+func (c *Core) applyAnyLevel(ctx context.Context, set compile.Set) error {
+	return c.apply(ctx, set, func(header *binding) {
+		header.LevelCount = uint32(maxLevels)
+		for i := range header.Levels {
+			header.Levels[i] = uint8(maxLevels - 1 - i)
+		}
+	})
 }

@@ -21,6 +21,7 @@ const (
 	kindFile    = 0
 	kindDeleted = 1
 	kindObject  = 2
+	kindMemory  = 3
 )
 
 // The file systems of objects that have no path.
@@ -77,7 +78,13 @@ func (e *Event) decodePaths(w wireEvent, paths []byte) {
 	parent := rest[:w.ParentBytes]
 	e.Source = pathName(source, w.SourceKind)
 	e.ParentSource = pathName(parent, w.ParentKind)
+	e.SourceUnresolved = causes()[uint32(w.SourceStatus)]
+	e.ParentUnresolved = causes()[uint32(w.ParentStatus)]
 	switch {
+	case e.Domain == compile.DomainNetwork:
+		e.Resource = socketName(w)
+	case e.Domain == compile.DomainCapabilities:
+		e.Resource = capabilityName(w.Mode)
 	case w.Status != 0:
 		e.Unresolved = causes()[uint32(w.Status)]
 		e.Resource = pathName(resource, w.Kind)
@@ -91,7 +98,7 @@ func (e *Event) decodePaths(w wireEvent, paths []byte) {
 }
 
 func pathName(path []byte, kind uint8) string {
-	if kind == kindDeleted {
+	if kind == kindDeleted || kind == kindMemory {
 		return string(path) + " (deleted)"
 	}
 	return string(path)
@@ -108,11 +115,13 @@ func objectName(w wireEvent) string {
 }
 
 func operationName(operation uint8) (string, error) {
-	switch operation {
-	case 1:
-		return OperationExec, nil
-	case 2:
-		return OperationOpen, nil
+	names := [...]string{
+		"", OperationExec, OperationOpen, OperationCreate, OperationUnlink, OperationMkdir, OperationRmdir, OperationRename,
+		OperationLink, OperationSymlink, OperationChmod, OperationChown, OperationTruncate, OperationSetattr, OperationSocket,
+		OperationBind, OperationListen, OperationConnect, OperationAccept, OperationSendmsg, OperationCapable,
 	}
-	return "", fmt.Errorf("event of unknown operation %d", operation)
+	if operation == 0 || int(operation) >= len(names) {
+		return "", fmt.Errorf("event of unknown operation %d", operation)
+	}
+	return names[operation], nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/bpf/exec"
 	"github.com/kubearmor/kubearmor-operator/bpf/file"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
 
 // Both objects share their maps, so what is in them must have one shape.
@@ -21,18 +22,17 @@ func TestSizesOfWhatCrossesToTheKernel(t *testing.T) {
 	sizes := map[string][2]uintptr{
 		"event":      {unsafe.Sizeof(file.FileEvent{}), unsafe.Sizeof(exec.ExecEvent{})},
 		"binding":    {unsafe.Sizeof(file.FileBinding{}), unsafe.Sizeof(exec.ExecBinding{})},
-		"rule_key":   {unsafe.Sizeof(file.FileRuleKey{}), unsafe.Sizeof(exec.ExecRuleKey{})},
-		"rule_value": {unsafe.Sizeof(file.FileRuleValue{}), unsafe.Sizeof(exec.ExecRuleValue{})},
+		"rule_entry": {unsafe.Sizeof(file.FileRuleEntry{}), unsafe.Sizeof(exec.ExecRuleEntry{})},
 		"scratch":    {unsafe.Sizeof(file.FileScratch{}), unsafe.Sizeof(exec.ExecScratch{})},
 	}
 	want := map[string][2]uintptr{
-		"event": {120, 120}, "binding": {64, 64}, "rule_key": {32, 32}, "rule_value": {24, 24}, "scratch": {6712, 6712},
+		"event": {128, 128}, "binding": {112, 112}, "rule_entry": {table.EntrySize, table.EntrySize}, "scratch": {7480, 7480},
 	}
 	if diff := cmp.Diff(want, sizes); diff != "" {
 		t.Errorf("bytes (-want +got):\n%s", diff)
 	}
-	if n := binary.Size(wireEvent{}); n != 120 {
-		t.Errorf("an event on the wire has %d bytes, want 120", n)
+	if n := binary.Size(wireEvent{}); n != 128 {
+		t.Errorf("an event on the wire has %d bytes, want 128", n)
 	}
 }
 
@@ -78,6 +78,33 @@ func TestDecode(t *testing.T) {
 				e.Resource, e.Source, e.ParentSource = "/res (deleted)", "/sh (deleted)", "/p (deleted)"
 			},
 		},
+		"a memfd's name, which is no path": {
+			func(w *wireEvent) { w.Kind = 3 }, "/res/sh/p", func(e *Event) { e.Resource = "/res (deleted)" },
+		},
+		"executables in detached mounts": {
+			func(w *wireEvent) { w.SourceStatus, w.ParentStatus = 3, 4 }, "/res/sh/p",
+			func(e *Event) { e.SourceUnresolved, e.ParentUnresolved = "path_detached_mount", "path_unreachable" },
+		},
+		"a socket": {
+			func(w *wireEvent) { w.ResourceBytes, w.Domain, w.Operation, w.Flags, w.Mode = 0, 3, 17, 2|1<<16, 6 }, "/sh/p",
+			func(e *Event) {
+				e.Domain, e.Operation, e.Flags, e.Mode = compile.DomainNetwork, OperationConnect, 2|1<<16, 6
+				e.Resource = "family=AF_INET type=SOCK_STREAM protocol=6"
+			},
+		},
+		"a socket of an unknown kind": {
+			func(w *wireEvent) { w.ResourceBytes, w.Domain, w.Operation, w.Flags, w.Mode = 0, 3, 14, 200|9<<16, 0 }, "/sh/p",
+			func(e *Event) {
+				e.Domain, e.Operation, e.Flags, e.Mode = compile.DomainNetwork, OperationSocket, 200|9<<16, 0
+				e.Resource = "family=200 type=9 protocol=0"
+			},
+		},
+		"a capability": {
+			func(w *wireEvent) { w.ResourceBytes, w.Domain, w.Operation, w.Mode = 0, 4, 20, 13 }, "/sh/p",
+			func(e *Event) {
+				e.Domain, e.Operation, e.Mode, e.Resource = compile.DomainCapabilities, OperationCapable, 13, "CAP_NET_RAW"
+			},
+		},
 		"the root": {func(w *wireEvent) { w.ResourceBytes = 0 }, "/sh/p", func(e *Event) { e.Resource = "/" }},
 		"a pipe": {
 			func(w *wireEvent) { w.ResourceBytes, w.Kind, w.Magic, w.Inode = 0, 2, pipeMagic, 99 }, "/sh/p",
@@ -109,7 +136,7 @@ func TestDecodeRefusesWhatIsNotAnEvent(t *testing.T) {
 	long := wireEvent{Operation: 1, ResourceBytes: 1 << 31, SourceBytes: 1 << 31, ParentBytes: 1 << 31}
 	for name, raw := range map[string][]byte{
 		"nothing":                   nil,
-		"a short header":            record(t, wireEvent{Operation: 1}, "")[:119],
+		"a short header":            record(t, wireEvent{Operation: 1}, "")[:127],
 		"paths longer than it":      record(t, wireEvent{Operation: 1, ResourceBytes: 5}, "/res"),
 		"lengths that overflow":     record(t, long, "/res"),
 		"paths that begin after it": record(t, wireEvent{Operation: 1, ResourceBytes: 1, Skip: 100}, "/res"),
@@ -118,7 +145,7 @@ func TestDecodeRefusesWhatIsNotAnEvent(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, err, errShortEvent)
 		}
 	}
-	if _, err := decode(record(t, wireEvent{Operation: 9}, ""), time.Time{}); err == nil {
+	if _, err := decode(record(t, wireEvent{Operation: 21}, ""), time.Time{}); err == nil {
 		t.Error("an unknown operation was decoded")
 	}
 }

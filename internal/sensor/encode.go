@@ -3,41 +3,32 @@
 package sensor
 
 import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/bpf/file"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
 
-// What crosses to the kernel; the same in every object of the core.
-type (
-	ruleKey   = file.FileRuleKey
-	ruleValue = file.FileRuleValue
-	binding   = file.FileBinding
-)
+// binding crosses to the kernel; it is the same in every object of the core.
+type binding = file.FileBinding
 
-// enum rule_kind
-const (
-	ruleProfile   = 0
-	ruleExact     = 1
-	ruleDirectory = 2
-)
-
-// Limits of the tables, besides those in the map's own declarations.
+// Limits of the table of bindings.
 const (
 	maxBindings = 16384
 	maxLevels   = len(binding{}.Levels)
 	maxLevel    = 255
-	maxPath     = 4096
-	maxName     = 255
-	deepest     = 63
 )
 
 // RuleError names a rule that can never match, or that the core does not know.
 type RuleError struct {
 	Profile compile.ProfileID
+	// Rule is empty where the profile as a whole cannot be.
 	Rule    compile.Rule
 	Problem string
 }
@@ -46,169 +37,160 @@ func (e *RuleError) Error() string {
 	return fmt.Sprintf("rule %#x of profile %#x, path %q: %s", uint64(e.Rule.ID), uint64(e.Profile), e.Rule.Path, e.Problem)
 }
 
-// tables are a set as the kernel holds it.
-type tables struct {
-	profiles map[compile.ProfileID]map[ruleKey]ruleValue
+// generation is a set as the kernel will hold it.
+type generation struct {
+	// bindings by cgroup; cgroup 0 is their header.
 	bindings map[compile.CgroupID]binding
+	// layout of the profiles, for the tables that the bindings name; nil where those in force hold the same profiles.
+	layout *table.Tables
 }
 
-func (t tables) ruleCount() int {
-	n := 0
-	for _, rules := range t.profiles {
-		n += len(rules)
+// encode is pure: the same set, key and bindings in force give the same generation.
+func encode(set compile.Set, key table.Key, inForce map[compile.CgroupID]binding) (generation, error) {
+	profiles, err := sortedProfiles(set)
+	if err != nil {
+		return generation{}, err
 	}
-	return n
+	header, applied := inForce[0]
+	next := binding{Profile: digestOf(profiles), Tables: header.Tables, Buckets: header.Buckets, Rules: header.Rules, Pages: header.Pages}
+	g := generation{bindings: make(map[compile.CgroupID]binding, len(set.Bindings)+1)}
+	summaries := byProfile(inForce)
+	if !applied || header.Profile != next.Profile || !haveAll(set, summaries) {
+		if applied {
+			next.Tables = 1 - header.Tables
+		}
+		if summaries, g.layout, err = layOut(profiles, key); err != nil {
+			return generation{}, err
+		}
+		next.Buckets, next.Rules, next.Pages = uint32(len(g.layout.Buckets)), uint32(g.layout.Entries), uint32(len(g.layout.Pages))
+	}
+	if err := g.bind(set, summaries, next); err != nil {
+		return generation{}, err
+	}
+	return g, nil
 }
 
-// encode is pure: the same set and key give the same tables.
-func encode(set compile.Set, key hashKey) (tables, error) {
-	t := tables{
-		profiles: make(map[compile.ProfileID]map[ruleKey]ruleValue, len(set.Profiles)),
-		bindings: make(map[compile.CgroupID]binding, len(set.Bindings)),
+// sortedProfiles are the set's, by their ids.
+func sortedProfiles(set compile.Set) ([]compile.Profile, error) {
+	profiles := slices.Clone(set.Profiles)
+	slices.SortFunc(profiles, func(a, b compile.Profile) int { return cmp.Compare(a.ID, b.ID) })
+	seen := make(map[compile.ProfileID]bool, len(profiles))
+	for i := range profiles {
+		if seen[profiles[i].ID] {
+			return nil, fmt.Errorf("profile %#x is in the set twice", uint64(profiles[i].ID))
+		}
+		seen[profiles[i].ID] = true
 	}
-	summaries := make(map[compile.ProfileID]binding, len(set.Profiles))
-	for _, profile := range set.Profiles {
-		rules, summary, err := encodeProfile(profile, key)
+	for cgroup, id := range set.Bindings {
+		if !seen[id] {
+			return nil, fmt.Errorf("cgroup %s is bound to profile %#x, which is not in the set", cgroup.Path, uint64(id))
+		}
+	}
+	return profiles, nil
+}
+
+// haveAll says whether every profile that a cgroup is bound to has a summary.
+func haveAll(set compile.Set, summaries map[compile.ProfileID]binding) bool {
+	for _, id := range set.Bindings {
+		if _, ok := summaries[id]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// digestOf names what tables hold: profiles are named by their content.
+func digestOf(profiles []compile.Profile) uint64 {
+	var ids []byte
+	for i := range profiles {
+		ids = binary.LittleEndian.AppendUint64(ids, uint64(profiles[i].ID))
+	}
+	sum := sha256.Sum256(ids)
+	return binary.LittleEndian.Uint64(sum[:])
+}
+
+func byProfile(inForce map[compile.CgroupID]binding) map[compile.ProfileID]binding {
+	summaries := make(map[compile.ProfileID]binding, len(inForce))
+	for cgroup, b := range inForce {
+		if cgroup != 0 {
+			summaries[compile.ProfileID(b.Profile)] = b
+		}
+	}
+	return summaries
+}
+
+func layOut(profiles []compile.Profile, key table.Key) (map[compile.ProfileID]binding, *table.Tables, error) {
+	summaries := make(map[compile.ProfileID]binding, len(profiles))
+	builder := table.NewBuilder(key)
+	for i := range profiles {
+		summary, err := builder.AddProfile(profiles[i])
 		if err != nil {
-			return tables{}, err
+			return nil, nil, layoutError(profiles[i].ID, err)
 		}
-		if _, ok := t.profiles[profile.ID]; ok {
-			return tables{}, fmt.Errorf("profile %#x is in the set twice", uint64(profile.ID))
-		}
-		summary.Generation = set.Generation
-		t.profiles[profile.ID], summaries[profile.ID] = rules, summary
+		summaries[profiles[i].ID] = summarised(summary, profiles[i])
 	}
-	if err := t.bind(set, summaries); err != nil {
-		return tables{}, err
+	layout, err := builder.Build()
+	return summaries, layout, layoutError(0, err)
+}
+
+// layoutError gives errors of package table the types of this one.
+func layoutError(profile compile.ProfileID, err error) error {
+	var full *table.FullError
+	var problem *table.Problem
+	switch {
+	case errors.As(err, &full):
+		return &TableFullError{Table: full.Table, Need: full.Need, Capacity: full.Capacity}
+	case errors.As(err, &problem):
+		return &RuleError{Profile: profile, Rule: problem.Rule, Problem: problem.Text}
 	}
-	return t, nil
+	return err
+}
+
+// summarised is what the kernel must know of a profile before it looks at a rule.
+func summarised(s table.Summary, p compile.Profile) binding {
+	b := binding{Profile: uint64(s.Profile), Depths: s.Depths}
+	for i, placed := range s.Automata {
+		b.Automaton[i], b.Start[i] = placed.Classes, placed.Start
+	}
+	for domain := range b.Domains {
+		b.Domains[domain], b.Posture[domain] = uint8(s.Domains[domain]), uint8(s.Postures[domain])
+	}
+	for i := range p.Rules {
+		b.Conditions[p.Rules[i].Domain] |= uint8(p.Rules[i].Conditions)
+	}
+	return b
 }
 
 // bind adds the bindings and, as cgroup 0, their header.
-func (t tables) bind(set compile.Set, summaries map[compile.ProfileID]binding) error {
+func (g generation) bind(set compile.Set, summaries map[compile.ProfileID]binding, header binding) error {
+	header.Generation = set.Generation
 	var levels []uint8
 	for cgroup, profile := range set.Bindings {
-		summary, ok := summaries[profile]
 		switch {
-		case !ok:
-			return fmt.Errorf("cgroup %s is bound to profile %#x, which is not in the set", cgroup.Path, uint64(profile))
 		case cgroup.ID == 0:
 			return fmt.Errorf("cgroup %s has no id", cgroup.Path)
 		case cgroup.Level < 0 || cgroup.Level > maxLevel:
 			return fmt.Errorf("cgroup %s has level %d; the core knows 0 to %d", cgroup.Path, cgroup.Level, maxLevel)
 		}
-		t.bindings[cgroup.ID] = summary
+		b := summaries[profile]
+		b.Generation, b.Tables, b.Buckets = header.Generation, header.Tables, header.Buckets
+		g.bindings[cgroup.ID] = b
 		levels = append(levels, uint8(cgroup.Level))
 	}
-	return t.head(set.Generation, levels)
+	return g.head(header, levels)
 }
 
-func (t tables) head(generation uint64, levels []uint8) error {
-	if len(t.bindings) > maxBindings {
-		return &TableFullError{Table: tableBindings, Need: len(t.bindings), Capacity: maxBindings}
+func (g generation) head(header binding, levels []uint8) error {
+	if len(g.bindings) > maxBindings {
+		return &TableFullError{Table: tableBindings, Need: len(g.bindings), Capacity: maxBindings}
 	}
-	header := binding{Generation: generation, Count: uint32(len(t.bindings))}
+	header.Count = uint32(len(g.bindings))
 	slices.SortFunc(levels, func(a, b uint8) int { return int(b) - int(a) })
 	levels = slices.Compact(levels)
 	if len(levels) > maxLevels {
 		return &TableFullError{Table: tableLevels, Need: len(levels), Capacity: maxLevels}
 	}
 	header.LevelCount = uint32(copy(header.Levels[:], levels))
-	t.bindings[0] = header
+	g.bindings[0] = header
 	return nil
-}
-
-func encodeProfile(profile compile.Profile, key hashKey) (map[ruleKey]ruleValue, binding, error) {
-	rules := make(map[ruleKey]ruleValue, len(profile.Rules)+1)
-	summary := binding{Profile: uint64(profile.ID)}
-	for _, rule := range profile.Rules {
-		if problem := check(rule); problem != "" {
-			return nil, binding{}, &RuleError{Profile: profile.ID, Rule: rule, Problem: problem}
-		}
-		k := ruleKey{Profile: uint64(profile.ID), Hash: hashPath(key, rule.Path), Domain: uint32(rule.Domain), Kind: ruleDirectory}
-		if rule.Match == compile.MatchPath {
-			k.Kind = ruleExact
-		}
-		value, problem := addRule(rules[k], rule)
-		if problem != "" {
-			return nil, binding{}, &RuleError{Profile: profile.ID, Rule: rule, Problem: problem}
-		}
-		rules[k] = value
-		summarise(&summary, rule)
-	}
-	rules[profileKey(profile.ID)] = ruleValue{Id: uint64(len(rules))}
-	return rules, summary, nil
-}
-
-// profileKey is the entry that marks a profile as whole.
-func profileKey(id compile.ProfileID) ruleKey {
-	return ruleKey{Profile: uint64(id), Kind: ruleProfile}
-}
-
-func addRule(value ruleValue, rule compile.Rule) (ruleValue, string) {
-	id, action := &value.Id, &value.Action
-	if rule.Match == compile.MatchDirectory {
-		id, action = &value.DirectId, &value.DirectAction
-	}
-	if *action != 0 {
-		return value, "the profile has another rule for the same domain, match and path"
-	}
-	*id, *action = uint64(rule.ID), uint32(rule.Action)
-	return value, ""
-}
-
-// summarise adds what the kernel must know of a profile before it looks at a path: the flags of bindings.h, and depths.
-func summarise(b *binding, rule compile.Rule) {
-	b.Flags |= 1 << rule.Domain
-	switch rule.Action {
-	case compile.ActionBlock:
-		b.Flags |= 1 << (8 + rule.Domain)
-	case compile.ActionAudit:
-		b.Flags |= 1 << (16 + rule.Domain)
-	}
-	if rule.Match == compile.MatchPath {
-		b.Flags |= 1 << (24 + rule.Domain)
-		return
-	}
-	b.Depths[rule.Domain-1] |= 1 << min(strings.Count(rule.Path, "/")-1, deepest)
-}
-
-// check says why a rule cannot be in a profile, or nothing.
-func check(rule compile.Rule) string {
-	switch {
-	case rule.Domain != compile.DomainProcess && rule.Domain != compile.DomainFile:
-		return fmt.Sprintf("the core has no domain %d", rule.Domain)
-	case rule.Action < compile.ActionAllow || rule.Action > compile.ActionBlock:
-		return fmt.Sprintf("the core has no action %d", rule.Action)
-	case rule.Match < compile.MatchPath || rule.Match > compile.MatchRecursive:
-		return fmt.Sprintf("the core has no match %d", rule.Match)
-	case rule.ID == RuleUnresolved:
-		return "its id is the reserved one of unresolved paths"
-	case !strings.HasPrefix(rule.Path, "/"):
-		return "it is not absolute"
-	case len(rule.Path) > maxPath:
-		return fmt.Sprintf("it is longer than %d bytes", maxPath)
-	case rule.Match != compile.MatchPath && !strings.HasSuffix(rule.Path, "/"):
-		return "a directory ends in a slash"
-	case rule.Match == compile.MatchPath && strings.HasSuffix(rule.Path, "/") && rule.Path != "/":
-		return "a path that is not a directory's ends without a slash"
-	}
-	return checkComponents(strings.TrimSuffix(rule.Path[1:], "/"))
-}
-
-func checkComponents(path string) string {
-	if path == "" {
-		return ""
-	}
-	for c := range strings.SplitSeq(path, "/") {
-		switch {
-		case c == "" || c == "." || c == "..":
-			return fmt.Sprintf("no path of the kernel has a component %q", c)
-		case len(c) > maxName:
-			return fmt.Sprintf("a component is longer than %d bytes", maxName)
-		case strings.Contains(c, "\x00"):
-			return "a component has a zero byte"
-		}
-	}
-	return ""
 }

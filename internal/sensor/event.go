@@ -6,17 +6,39 @@ import (
 	"time"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
 
 // The operations of events.
 const (
-	OperationExec = "exec"
-	OperationOpen = "open"
+	OperationExec     = "exec"
+	OperationOpen     = "open"
+	OperationCreate   = "create"
+	OperationUnlink   = "unlink"
+	OperationMkdir    = "mkdir"
+	OperationRmdir    = "rmdir"
+	OperationRename   = "rename"
+	OperationLink     = "link"
+	OperationSymlink  = "symlink"
+	OperationChmod    = "chmod"
+	OperationChown    = "chown"
+	OperationTruncate = "truncate"
+	OperationSetattr  = "setattr"
+	OperationSocket   = "socket"
+	OperationBind     = "bind"
+	OperationListen   = "listen"
+	OperationConnect  = "connect"
+	OperationAccept   = "accept"
+	OperationSendmsg  = "sendmsg"
+	OperationCapable  = "capable"
 )
 
 // RuleUnresolved is the rule of a verdict on an operation whose path could not be resolved: blocked where the profile
-// has any Block rule in that domain, else audited where it has any Audit rule.
-const RuleUnresolved compile.RuleID = 1<<64 - 1
+// has any Block rule in that domain, else audited where it has any Audit rule; in an allow-list it gets the posture.
+const RuleUnresolved = table.RuleUnresolved
+
+// RulePosture is the rule of a verdict on what no rule of an allow-list decided.
+const RulePosture = table.RulePosture
 
 // Event is one verdict of the kernel. Everything in it was set when the verdict was made.
 type Event struct {
@@ -37,13 +59,16 @@ type Event struct {
 	// Source is the path of the current executable, ParentSource the one of the parent's. Both are empty for kernel
 	// threads.
 	Source, ParentSource string
-	// Resource is the whole path of what was executed or opened, named as the kernel would: " (deleted)" follows what is
-	// unlinked, and a pipe is "pipe:[INODE]".
+	// SourceUnresolved and ParentUnresolved are why those paths are not whole, or empty: only their ends are there then.
+	SourceUnresolved, ParentUnresolved string
+	// Resource is the whole path of the object, named as the kernel would: " (deleted)" follows what is unlinked, and a
+	// pipe is "pipe:[INODE]". A socket is "family=AF_INET type=SOCK_STREAM protocol=6", a capability "CAP_NET_RAW".
 	Resource string
 	// Unresolved is why the path is not known, or empty. Resource then holds the part of it that is, from its end.
 	Unresolved string
-	// Flags are the file's open flags (O_RDONLY...), with the kernel's own FMODE_EXEC where execve opens.
+	// Flags are the file's open flags (O_RDONLY...), with the kernel's own FMODE_EXEC where execve opens. Of a socket:
+	// its family, and its type from bit 16 on.
 	Flags uint32
-	// Mode is the kernel's f_mode of the open file.
+	// Mode is the kernel's f_mode of the open file, a socket's protocol, or a capability's number.
 	Mode uint32
 }

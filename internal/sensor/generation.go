@@ -84,7 +84,7 @@ func (c *Core) hold(table *ebpf.Map) error {
 
 // switchBindings makes the new table and puts it in the place of the old one.
 func (c *Core) switchBindings(bindings map[compile.CgroupID]binding) error {
-	table, err := newBindingsTable(len(bindings))
+	table, err := c.newTable(tableBindings, len(bindings))
 	if err != nil {
 		return fmt.Errorf("make bindings: %w", err)
 	}

@@ -129,10 +129,10 @@ func TestFilesWithoutANameAreNamedAsTheKernelDoes(t *testing.T) {
 	w := r.workload("confined")
 	gone := filepath.Join(r.dir, "gone")
 	all := []compile.Rule{
-		rule(compile.ActionAudit, process, recursive, "/"),
+		rule(compile.ActionAllow, process, recursive, "/"),
 		rule(compile.ActionAudit, files, exact, gone),
 	}
-	r.confine(map[*workload][]compile.Rule{w: all})
+	r.confinePosture(map[*workload][]compile.Rule{w: all}, map[compile.Domain]compile.Action{process: compile.ActionAudit})
 
 	if got := w.do("execat", "dropper"); got != 0 {
 		t.Errorf("execute a memfd: %v", got)
@@ -151,9 +151,13 @@ func TestFilesWithoutANameAreNamedAsTheKernelDoes(t *testing.T) {
 		t.Errorf("no events of the file before and after it was unlinked: %+v", events)
 	}
 
-	r.confine(map[*workload][]compile.Rule{w: {block(process, exact, "/memfd:dropper"), block(files, exact, gone)}})
+	r.confinePosture(map[*workload][]compile.Rule{w: all}, map[compile.Domain]compile.Action{process: compile.ActionBlock})
 	if got := w.do("execat", "dropper"); got != denied {
-		t.Errorf("execute a blocked memfd: %v, want %v", got, denied)
+		t.Errorf("execute a memfd where what no rule allows is blocked: %v, want %v", got, denied)
+	}
+	r.confine(map[*workload][]compile.Rule{w: {block(process, exact, "/memfd:dropper"), block(files, exact, gone)}})
+	if got := w.do("execat", "dropper"); got != 0 {
+		t.Errorf("execute a memfd, whose name is no path: %v", got)
 	}
 	if got := w.do("pipe"); got != 0 {
 		t.Errorf("a pipe has no path, and no rule can mean it: %v", got)

@@ -148,6 +148,22 @@ func (r *rig) confine(rules map[*workload][]compile.Rule) {
 	}
 }
 
+// confinePosture is confine where domains are allow-lists.
+func (r *rig) confinePosture(rules map[*workload][]compile.Rule, postures map[compile.Domain]compile.Action) {
+	r.t.Helper()
+	set := r.set(rules)
+	for i := range set.Profiles {
+		set.Profiles[i].Postures = postures
+		set.Profiles[i].ID += compile.ProfileID(r.gen << 32)
+	}
+	for cgroup, id := range set.Bindings {
+		set.Bindings[cgroup] = id + compile.ProfileID(r.gen<<32)
+	}
+	if err := r.core.Apply(r.t.Context(), set); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 func (r *rig) set(rules map[*workload][]compile.Rule) compile.Set {
 	r.gen++
 	set := compile.Set{Generation: r.gen, Bindings: map[compile.Cgroup]compile.ProfileID{}}

@@ -16,17 +16,21 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
-	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
 
+	"github.com/kubearmor/kubearmor-operator/bpf/capable"
 	"github.com/kubearmor/kubearmor-operator/bpf/exec"
 	"github.com/kubearmor/kubearmor-operator/bpf/file"
+	"github.com/kubearmor/kubearmor-operator/bpf/path"
+	"github.com/kubearmor/kubearmor-operator/bpf/socket"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
 
 // Names of the tables. All but the last two are maps of the objects.
 const (
 	tableBindings = "bindings"
 	tableRules    = "rules"
+	tableAutomata = "automata"
 	tableSlots    = "slots"
 	tableReports  = "reports"
 	tableTasks    = "task_slots"
@@ -57,7 +61,9 @@ func loadSpecs(mode Mode) (specs, error) {
 		},
 		taskStorage: mode == ModeEnforce && haveReliableTaskStorage(),
 	}
-	for _, load := range []func() (*ebpf.CollectionSpec, error){exec.LoadExec, file.LoadFile} {
+	for _, load := range []func() (*ebpf.CollectionSpec, error){
+		exec.LoadExec, file.LoadFile, path.LoadPath, socket.LoadSocket, capable.LoadCapable,
+	} {
 		object, err := load()
 		if err != nil {
 			return specs{}, fmt.Errorf("read object: %w", err)
@@ -121,17 +127,26 @@ func (c *Core) load(s specs) error {
 	if err := c.makeMaps(s); err != nil {
 		return err
 	}
+	for _, name := range []string{tableBindings, tableRules, tableAutomata} {
+		c.inner[name] = s.maps[name].InnerMap
+	}
 	if err := c.takeKey(); err != nil {
+		return err
+	}
+	cache := btf.NewCache()
+	kernel, err := findHooks(cache)
+	if err != nil {
 		return err
 	}
 	settings := map[string]any{
 		"hash_key":        c.key,
 		"ancestor_helper": haveAncestorHelper(c.mode),
 		"task_storage":    s.taskStorage,
+		"rename_flags":    kernel.arguments("path_rename") > 4,
 		"spare_slots":     s.spareSlots,
 	}
-	cache := btf.NewCache()
 	for _, object := range s.objects {
+		c.missing = append(c.missing, kernel.leaveOut(object)...)
 		if err := c.loadObject(object, settings, cache); err != nil {
 			return err
 		}
@@ -180,7 +195,7 @@ func (c *Core) takeKey() error {
 			return fmt.Errorf("write hash key: %w", err)
 		}
 	}
-	c.key = hashKey{binary.LittleEndian.Uint64(raw[:8]), binary.LittleEndian.Uint64(raw[8:])}
+	c.key = table.Key{binary.LittleEndian.Uint64(raw[:8]), binary.LittleEndian.Uint64(raw[8:])}
 	return nil
 }
 
@@ -191,7 +206,7 @@ func (c *Core) loadObject(object *ebpf.CollectionSpec, settings map[string]any, 
 		}
 	}
 	shared := maps.Clone(c.maps)
-	delete(shared, tableHashKey)
+	maps.DeleteFunc(shared, func(name string, _ *ebpf.Map) bool { return object.Maps[name] == nil })
 	options := ebpf.CollectionOptions{MapReplacements: shared, Cache: cache}
 	for _, name := range slices.Sorted(maps.Keys(object.Programs)) {
 		program, err := loadProgram(object, name, &options)
@@ -238,40 +253,4 @@ func haveAncestorHelper(mode Mode) bool {
 	}
 	program.Close()
 	return true
-}
-
-func (c *Core) attach(s specs) error {
-	for i := range c.hooks {
-		h := &c.hooks[i]
-		var err error
-		if c.mode == ModeEnforce {
-			h.link, err = link.AttachLSM(link.LSMOptions{Program: h.program})
-		} else {
-			h.link, err = link.Kprobe(kernelFunction(s, h.name), h.program, nil)
-		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", h.point, err)
-		}
-	}
-	return nil
-}
-
-func kernelFunction(s specs, program string) string {
-	for _, object := range s.objects {
-		if p := object.Programs[program]; p != nil {
-			return p.AttachTo
-		}
-	}
-	return ""
-}
-
-// newBindingsTable makes one generation's table, of just the size that it needs.
-func newBindingsTable(entries int) (*ebpf.Map, error) {
-	object, err := file.LoadFile()
-	if err != nil {
-		return nil, fmt.Errorf("read object: %w", err)
-	}
-	spec := object.Maps[tableBindings].InnerMap.Copy()
-	spec.Name, spec.MaxEntries = "generation", uint32(entries)
-	return ebpf.NewMap(spec)
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/go-logr/logr"
+
+	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
 
 // Mode says what the core does with a verdict.
@@ -39,19 +41,22 @@ type Options struct {
 type Core struct {
 	mode Mode
 	log  logr.Logger
-	key  hashKey
+	key  table.Key
 	// pins is nil when nothing is pinned.
 	pins *pins
 
-	maps  map[string]*ebpf.Map
+	maps map[string]*ebpf.Map
+	// inner are the shapes of what maps of maps hold.
+	inner map[string]*ebpf.MapSpec
 	hooks []hook
+	// missing are the hooks that the kernel does not have.
+	missing []string
 	// inForce is the table of bindings that the slot in maps holds; nil until it was needed.
 	inForce *ebpf.Map
 
 	// mu serializes what changes the tables.
-	mu        sync.Mutex
-	ruleCount int
-	lost      lostEvents
+	mu   sync.Mutex
+	lost lostEvents
 }
 
 // hook is one program and where it is attached.
@@ -65,7 +70,7 @@ type hook struct {
 // Open loads and attaches the core. If an earlier process left one below o.BPFFS, its tables are kept where they have
 // the same shape, and its programs are taken off only after this one's are attached. The error is a *LoadError.
 func Open(ctx context.Context, o Options) (*Core, error) {
-	c := &Core{mode: o.Mode, log: o.Logger, maps: map[string]*ebpf.Map{}}
+	c := &Core{mode: o.Mode, log: o.Logger, maps: map[string]*ebpf.Map{}, inner: map[string]*ebpf.MapSpec{}}
 	if c.log.GetSink() == nil {
 		c.log = logr.Discard()
 	}
@@ -112,11 +117,6 @@ func (c *Core) settle() error {
 			return loadError(err)
 		}
 	}
-	entries, err := c.readRules()
-	if err != nil {
-		return loadError(err)
-	}
-	c.ruleCount = len(entries)
 	return nil
 }
 

@@ -5,6 +5,8 @@ package sensor
 import (
 	"fmt"
 	"sync/atomic"
+
+	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
 
 // Stats is the core's state, read out of the kernel.
@@ -13,7 +15,10 @@ type Stats struct {
 	// Generation in force; zero before the first Apply.
 	Generation uint64
 	Programs   []Program
-	Tables     []Table
+	// Missing are hooks of the core that this kernel does not have, for instance "lsm/path_chown": what only they see is
+	// not judged.
+	Missing []string
+	Tables  []Table
 	// Drops counts, by cause, what could not be judged or reported since the tables were made. Every cause is there.
 	Drops map[string]uint64
 }
@@ -46,6 +51,8 @@ func causes() map[uint32]string {
 		8:  "denial_ring_full",
 		9:  "audit_ring_full",
 		10: "event_without_source",
+		11: "source_unresolved",
+		12: "arguments_lost",
 	}
 }
 
@@ -61,7 +68,7 @@ func (c *Core) Stats() (Stats, error) {
 	if c.closed() {
 		return Stats{}, errClosed
 	}
-	s := Stats{Mode: c.mode}
+	s := Stats{Mode: c.mode, Missing: c.missing}
 	var err error
 	if s.Programs, err = c.programs(); err != nil {
 		return Stats{}, err
@@ -74,7 +81,8 @@ func (c *Core) Stats() (Stats, error) {
 	s.Tables = []Table{
 		{Name: tableBindings, Used: header.Count, Capacity: maxBindings},
 		{Name: tableLevels, Used: header.LevelCount, Capacity: uint32(maxLevels)},
-		{Name: tableRules, Used: uint32(c.ruleCount), Capacity: c.maps[tableRules].MaxEntries()},
+		{Name: tableRules, Used: header.Rules, Capacity: table.MaxEntries},
+		{Name: tableAutomata, Used: header.Pages, Capacity: table.MaxPages},
 	}
 	s.Drops, err = c.drops()
 	return s, err
@@ -96,12 +104,12 @@ func (c *Core) programs() ([]Program, error) {
 
 // header of the bindings in force; zero before the first Apply.
 func (c *Core) header() (binding, error) {
-	table, err := c.tableInForce()
-	if err != nil || table == nil {
+	bindings, err := c.tableInForce()
+	if err != nil || bindings == nil {
 		return binding{}, err
 	}
 	var header binding
-	if err := table.Lookup(uint64(0), &header); err != nil {
+	if err := bindings.Lookup(uint64(0), &header); err != nil {
 		return binding{}, fmt.Errorf("read header of bindings: %w", err)
 	}
 	return header, nil

@@ -57,6 +57,9 @@ func workers() map[string]func(args []string) error {
 func work(operation string, args []string) int {
 	f, ok := workers()[operation]
 	if !ok {
+		f, ok = languageWorkers()[operation]
+	}
+	if !ok {
 		fmt.Fprintln(os.Stderr, "unknown operation", operation)
 		return 2
 	}

@@ -9,29 +9,56 @@
 
 #include "core_fixes.h"
 #include "limits.h"
+#include "verdict.h"
 
-/* Flags of a binding, one bit for each domain. */
-#define BINDING_RULES(domain) (1U << (domain))
-#define BINDING_BLOCKS(domain) (1U << (8 + (domain)))
-#define BINDING_AUDITS(domain) (1U << (16 + (domain)))
-#define BINDING_EXACT(domain) (1U << (24 + (domain)))
+/* What a profile has in one domain. */
+enum domain_flags {
+	/* A rule, or a posture that denies or audits: operations of the domain are judged at all. */
+	DOMAIN_RULES = 1 << 0,
+	DOMAIN_BLOCKS = 1 << 1,
+	DOMAIN_AUDITS = 1 << 2,
+	DOMAIN_EXACT = 1 << 3,
+	DOMAIN_EXECNAME = 1 << 4,
+	DOMAIN_DIRECTORY = 1 << 5,
+	DOMAIN_PATTERNS = 1 << 6,
+	/* Rules for the operations of certain executables. */
+	DOMAIN_SOURCES = 1 << 7,
+};
 
 struct binding {
 	u64 generation;
+	/* Of the header, a digest of the profiles that the tables hold. */
 	u64 profile;
 	/*
-	 * For each domain (less 1), the depths at which the profile has directories: bit 0 for "/", bit 1 for "/etc/";
-	 * bit 63 stands for 63 and deeper.
+	 * For each domain of paths (less 1), the depths at which the profile has directories, with whatever source: bit 0
+	 * for "/", bit 1 for "/etc/"; bit 63 stands for 63 and deeper.
 	 */
 	u64 depths[2];
-	u32 flags;
-	/* Of the header only, which is the entry of cgroup 0: how many bindings there are, and the levels in use,
-	 * deepest first. */
+	/* For each domain of paths (less 1), where its automaton's map of bytes is, or 0, and the row that it starts with. */
+	u32 automaton[2];
+	u32 start[2];
+	/* Which of the TABLE_SLOTS the profile is in, and how many buckets of rules that has. */
+	u32 tables;
+	u32 buckets;
+	/* enum domain_flags, for each domain. */
+	u8 domains[DOMAINS];
+	/* For each domain that is an allow-list, what an operation gets that no rule decides; else 0. */
+	u8 posture[DOMAINS];
+	/* The conditions that rules of a domain have: others need not be known. */
+	u8 conditions[DOMAINS];
+	/* Of the header only, which is the entry of cgroup 0: how many bindings, rules and pages of automata there are, and
+	 * the levels in use, deepest first. */
 	u32 count;
+	u32 rules;
+	u32 pages;
 	u32 level_count;
 	u8 levels[CGROUP_LEVELS];
-	u32 pad;
 };
+
+static __always_inline u32 domain_flags(const struct binding *b, u32 domain)
+{
+	return b->domains[domain & (DOMAINS - 1)];
+}
 
 /* Sizes, not types: the compiler leaves the types of an inner map out of BTF. max_entries is set for each generation. */
 struct bindings_table {

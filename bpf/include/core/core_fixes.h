@@ -72,4 +72,21 @@ static __always_inline bool fix_opened_by_kernel(u32 f_mode)
 	return f_mode & FMODE_NOACCOUNT;
 }
 
+/*
+ * Since 5.19 the hook of a rename is called once, with its flags (100f59d96405); before, a second time with the names
+ * swapped where they are exchanged. Hooks are no types, so the loader counts the arguments.
+ */
+static __always_inline bool fix_rename_flags(void)
+{
+	return rename_flags;
+}
+
+/* An argument whose number depends on the kernel: the compiler would compute its address, which no verifier accepts. */
+#define fix_context_word(ctx, number)                                                                                  \
+	({                                                                                                             \
+		u64 word;                                                                                              \
+		asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(word) : "r"(ctx), "i"((number) * 8));                     \
+		word;                                                                                                  \
+	})
+
 #endif

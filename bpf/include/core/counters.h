@@ -12,6 +12,10 @@ enum counter {
 	COUNT_AUDITS_LOST = 9,
 	/* Sent without the executables' paths. */
 	COUNT_EVENTS_CUT = 10,
+	/* Judged as if no rule were for its executable, whose path could not be resolved. */
+	COUNT_SOURCES_UNKNOWN = 11,
+	/* Executed although nothing was left to compare its arguments with. */
+	COUNT_ARGUMENTS_LOST = 12,
 	COUNTERS = 16,
 };
 

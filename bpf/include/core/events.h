@@ -31,9 +31,15 @@ struct event {
 	u8 kind;
 	u8 source_kind;
 	u8 parent_kind;
+	u8 source_status;
+	u8 parent_status;
+	/* enum rule_kind of the rules that decided; 0 if none did. */
+	u8 decided;
+	u8 pad;
 	u8 comm[16];
 	/* Bytes between this header and the first path. */
 	u32 skip;
+	u32 pad2;
 };
 
 #endif

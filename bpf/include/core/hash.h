@@ -12,6 +12,12 @@
 
 #define ROTATE(x, n) (((x) << (n)) | ((x) >> (64 - (n))))
 
+/* One load, where a cast alone would let the compiler assemble the word of bytes. Kernels that have LSM programs allow it. */
+static __always_inline u64 hash_load(const void *bytes)
+{
+	return *(const u64 *)bytes;
+}
+
 static __always_inline void hash_round(u64 v[4])
 {
 	v[0] += v[1];

@@ -1,115 +1,239 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 
-/* One verdict: who asks, for which path, which rule says what. The same for every hook and in every mode. */
+/*
+ * One verdict: who asks, for what, which rule says what. The same for every hook and in every mode. A hook begins, asks
+ * one question or more, and ends.
+ */
 #ifndef CORE_JUDGE_H
 #define CORE_JUDGE_H
 
-#include "bindings.h"
-#include "match.h"
+#include "decide.h"
+#include "question.h"
 #include "report.h"
 
-/* What is asked. enforce: a Block is really refused. */
-struct request {
-	u32 domain;
-	u32 operation;
-	struct file *file;
-	bool enforce;
-};
+/* No rule or posture for the current task's operations of this kind. */
+#define NO_RULES (~2U)
 
-static __always_inline void judge_header(struct event *e, const struct request *r, const struct binding *b, u64 cgroup)
+static __always_inline bool judge_denies(u32 action, u32 asked)
 {
-	struct file *file = r->file;
-
-	__builtin_memset(e, 0, sizeof(*e));
-	e->time = bpf_ktime_get_boot_ns();
-	e->profile = b->profile;
-	e->generation = b->generation;
-	e->cgroup = cgroup;
-	e->domain = r->domain;
-	e->operation = r->operation;
-	e->flags = BPF_CORE_READ(file, f_flags);
-	e->mode = BPF_CORE_READ(file, f_mode);
+	return action == ACTION_BLOCK && asked & ASK_ENFORCE;
 }
 
-/* Without a resolved path, a profile that blocks anything blocks this: it might be what it blocks. */
-static __always_inline u32 judge_unresolved(const struct binding *b, u32 domain)
+/*
+ * Without a resolved path, an allow-list has its posture, and a profile that blocks anything blocks this: it might be
+ * what it blocks.
+ */
+static __always_inline u32 judge_unresolved(const struct binding *b, u32 domain, u32 asked)
 {
-	if (b->flags & BINDING_BLOCKS(domain))
+	u32 flags = domain_flags(b, domain);
+	u32 posture = b->posture[domain & (DOMAINS - 1)];
+
+	if (asked & ASK_BLOCKS)
+		return flags & DOMAIN_BLOCKS ? ACTION_BLOCK : ACTION_NONE;
+	if (posture)
+		return posture;
+	if (flags & DOMAIN_BLOCKS)
 		return ACTION_BLOCK;
-	if (b->flags & BINDING_AUDITS(domain))
-		return ACTION_AUDIT;
-	return ACTION_ALLOW;
-}
-
-static __always_inline int judge_answer(u32 action, bool enforce)
-{
-	return action == ACTION_BLOCK && enforce ? -EACCES : 0;
+	return flags & DOMAIN_AUDITS ? ACTION_AUDIT : ACTION_NONE;
 }
 
 /* No slot: no room for a path, so the event has none. */
-static __always_inline int judge_busy(const struct request *r, const struct binding *b, u64 cgroup)
+__noinline int judge_busy(u32 domain, u32 operation, u32 asked)
 {
-	u32 action = judge_unresolved(b, r->domain);
-	struct event e;
+	struct event e = {};
+	struct binding *b;
+	u64 cgroup = 0;
 
 	count(PATH_BUSY);
-	if (action < ACTION_AUDIT)
+	b = binding_of_current(&cgroup);
+	if (!b)
 		return 0;
-	judge_header(&e, r, b, cgroup);
+	e.action = judge_unresolved(b, domain, asked);
+	if (e.action < ACTION_AUDIT)
+		return 0;
+	e.time = bpf_ktime_get_boot_ns();
 	e.rule = RULE_UNRESOLVED;
-	e.action = action;
-	e.denied = action == ACTION_BLOCK && r->enforce;
+	e.profile = b->profile;
+	e.generation = b->generation;
+	e.cgroup = cgroup;
+	e.domain = domain;
+	e.operation = operation;
+	e.denied = judge_denies(e.action, asked);
 	e.status = PATH_BUSY;
 	task_describe(&e);
 	report_send(&e, sizeof(e));
-	return judge_answer(action, r->enforce);
+	return e.denied;
 }
 
-static __always_inline void judge_path(struct scratch *s, u32 slot, const struct request *r, const struct binding *b)
+static __always_inline void judge_report(struct scratch *s, u32 slot)
 {
-	walk(s, slot, r->file);
-	s->action = ACTION_NONE;
-	if (s->status == PATH_RESOLVED && s->kind != PATH_OBJECT) {
-		s->domain = r->domain;
-		s->binding = *b;
-		match(s, slot);
-	}
-	if (s->status == PATH_RESOLVED)
+	struct event *e = &s->event;
+
+	__builtin_memset(e, 0, sizeof(*e));
+	e->time = bpf_ktime_get_boot_ns();
+	e->rule = s->rule;
+	e->profile = s->binding.profile;
+	e->generation = s->binding.generation;
+	e->cgroup = s->cgroup;
+	e->flags = s->flags;
+	e->mode = s->mode;
+	e->domain = s->domain;
+	e->operation = s->operation;
+	e->action = s->action;
+	e->denied = judge_denies(s->action, s->asked);
+	e->status = s->status;
+	e->decided = s->decided;
+	report(slot);
+}
+
+/* What the outcome means: the rules' own action, or the posture of an allow-list that they leave it to. */
+static __always_inline void judge_outcome(struct scratch *s)
+{
+	if (s->outcome > OUTCOME_POSTURE) {
+		s->action = s->outcome - 1;
 		return;
+	}
+	s->rule = RULE_POSTURE;
+	s->action = s->binding.posture[s->domain & (DOMAINS - 1)];
+}
+
+/* Looks the path's rules up, if it has one: what has none is no file that a rule can mean. */
+static __always_inline void judge_rules(struct scratch *s, u32 slot)
+{
+	s->rule = 0;
+	s->outcome = OUTCOME_NONE;
+	s->decided = 0;
+	s->action = ACTION_NONE;
+	if (s->status == PATH_RESOLVED) {
+		if (s->kind == PATH_OBJECT || s->kind == PATH_MEMORY) {
+			if (s->domain == DOMAIN_PROCESS)
+				judge_outcome(s);
+			return;
+		}
+		if (s->asked & ASK_DIRECTORY)
+			decide_ancestor(s, slot);
+		else
+			decide(s, slot);
+		if (s->status == PATH_RESOLVED) {
+			judge_outcome(s);
+			return;
+		}
+	}
 	count(s->status);
 	s->rule = RULE_UNRESOLVED;
-	s->action = judge_unresolved(b, r->domain);
+	s->action = judge_unresolved(&s->binding, s->domain, s->asked);
 }
 
-static __always_inline int judge(const struct request *r)
+/* Who asks, as far as rules are for certain executables. */
+__noinline int judge_source(u32 slot)
 {
-	struct file *file = r->file;
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct scratch *s = scratch_at(slot);
+	struct file *file;
+
+	if (!s)
+		return 0;
+	file = BPF_CORE_READ(task, mm, exe_file);
+	if (!file)
+		return 0;
+	walk_file(s, slot, file);
+	if (s->status != PATH_RESOLVED)
+		count(COUNT_SOURCES_UNKNOWN);
+	else if (s->kind == PATH_FILE || s->kind == PATH_DELETED)
+		s->source = decide_source(s, slot);
+	return 0;
+}
+
+static __always_inline void judge_meets(struct scratch *s, u32 slot)
+{
+	s->source = 0;
+	if (domain_flags(&s->binding, s->domain) & DOMAIN_SOURCES)
+		judge_source(slot);
+	s->met = question_met(s);
+}
+
+/* Answers the question in the slot about a path; not 0 if it is denied. */
+__noinline int judge_path(u32 slot)
+{
+	struct scratch *s = scratch_at(slot);
+
+	if (!s)
+		return 0;
+	judge_meets(s, slot);
+	walk(s, slot, (void *)s->object_dentry, (void *)s->object_mount);
+	judge_rules(s, slot);
+	if (s->asked & ASK_BLOCKS && (s->action != ACTION_BLOCK || s->rule == RULE_POSTURE))
+		return 0;
+	if (s->action < ACTION_AUDIT)
+		return 0;
+	judge_report(s, slot);
+	return judge_denies(s->action, s->asked);
+}
+
+/*
+ * The slot to ask with, NO_RULES or NO_SLOT. domains is a bit for each domain that may have something to say. Global, so
+ * that what follows is verified once, and not for each level of cgroups and each slot.
+ */
+__noinline int judge_begin(u32 domains)
+{
 	struct binding *b;
 	struct scratch *s;
 	u64 cgroup = 0;
-	u32 slot, action;
+	u32 slot, flags = 0;
 
 	b = binding_of_current(&cgroup);
-	if (!b || !(b->flags & BINDING_RULES(r->domain)))
-		return 0;
-	if (fix_opened_by_kernel(BPF_CORE_READ(file, f_mode)))
-		return 0;
+	if (!b)
+		return NO_RULES;
+	for (u32 domain = 1; domain <= DOMAIN_CAPABILITIES; domain++) {
+		if (domains & (1U << domain))
+			flags |= domain_flags(b, domain);
+	}
+	if (!(flags & DOMAIN_RULES))
+		return NO_RULES;
 	slot = scratch_take();
 	s = scratch_at(slot);
 	if (!s)
-		return judge_busy(r, b, cgroup);
-	judge_path(s, slot, r, b);
-	action = s->action;
-	if (action >= ACTION_AUDIT) {
-		judge_header(&s->event, r, b, cgroup);
-		s->event.rule = s->rule;
-		s->event.action = action;
-		s->event.denied = action == ACTION_BLOCK && r->enforce;
-		s->event.status = s->status;
-		report(slot);
-	}
-	scratch_release(s, slot);
-	return judge_answer(action, r->enforce);
+		return NO_SLOT;
+	s->binding = *b;
+	s->cgroup = cgroup;
+	return slot;
+}
+
+/* Asks about one path; true if it is denied. */
+static __always_inline bool judge_ask(u32 slot, const struct question *q)
+{
+	struct scratch *s;
+
+	if (slot == NO_SLOT)
+		return judge_busy(q->domain, q->operation, q->asked);
+	s = scratch_at(slot);
+	if (!s)
+		return false;
+	if (!(domain_flags(&s->binding, q->domain) & (q->asked & ASK_BLOCKS ? DOMAIN_BLOCKS : DOMAIN_RULES)))
+		return false;
+	s->domain = q->domain;
+	s->operation = q->operation;
+	s->asked = q->asked;
+	s->flags = q->flags;
+	s->mode = q->mode;
+	s->object_dentry = (u64)q->dentry;
+	s->object_mount = (u64)q->mount;
+	return judge_path(slot);
+}
+
+/* Gives the slot back, and is the hook's answer. */
+static __always_inline int judge_end(u32 slot, bool denied, int error)
+{
+	struct scratch *s = scratch_at(slot);
+	int answer;
+
+	if (s)
+		scratch_release(s, slot);
+	if (!denied)
+		return 0;
+	/* Set where the compiler cannot compute it from the condition: since 6.12 the verifier wants to see the value. */
+	asm volatile("%0 = %1" : "=r"(answer) : "i"(-error));
+	return answer;
 }
 
 #endif

@@ -21,6 +21,25 @@
 /* For tasks of all CPUs together, where both those and task storage fail. */
 #define SPARE_SLOTS 32
 
+/* Sets of tables that may be there at one time: the one in force, and the one that is being made. */
+#define TABLE_SLOTS 2
+/* Entries of one bucket of the rules. */
+#define BUCKET_ENTRIES 4
+/* Rules that compete for one key. */
+#define RULE_VARIANTS 8
+/* Cells of one page of an automaton, and the bits of an address that do not say which page. */
+#define PAGE_CELLS 1024
+#define PAGE_SHIFT 10
+
+/* Arguments of a program that are compared, the bytes of one, and those that are read in one go. */
+#define ARGUMENTS 1024
+#define ARGUMENT_BYTES 4096
+#define ARGUMENT_CHUNK 64
+/* What is left of a script's path when its arguments are known. */
+#define PENDING_PATH 256
+
+#define SIGKILL 9
+#define EPERM 1
 #define EACCES 13
 
 #endif

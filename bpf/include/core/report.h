@@ -44,7 +44,7 @@ static __always_inline u32 report_executable(struct report *r, struct scratch *s
 
 	path_begin(s);
 	if (file)
-		walk(s, slot, file);
+		walk_file(s, slot, file);
 	return report_path(r, s, at);
 }
 
@@ -59,9 +59,11 @@ static __always_inline void report_whole(struct report *r, struct scratch *s, u3
 	e->resource_bytes = bytes;
 	e->source_bytes = report_executable(r, s, slot, task, bytes);
 	e->source_kind = s->kind;
+	e->source_status = s->status;
 	bytes += e->source_bytes;
 	e->parent_bytes = report_executable(r, s, slot, BPF_CORE_READ(task, real_parent), bytes);
 	e->parent_kind = s->kind;
+	e->parent_status = s->status;
 	bytes += e->parent_bytes;
 	if (bytes <= sizeof(r->paths))
 		report_send(e, sizeof(*e) + bytes);

@@ -13,6 +13,9 @@ const volatile bool ancestor_helper;
 /* Whether programs of this type may keep something with a task. */
 const volatile bool task_storage;
 
+/* Whether the hook of a rename is given its flags. */
+const volatile bool rename_flags;
+
 /* The first of the spare slots, behind those of the CPUs; 0 where there are none. */
 const volatile u32 spare_slots;
 

@@ -11,6 +11,43 @@
 #include "bindings.h"
 #include "events.h"
 #include "limits.h"
+#include "rules.h"
+
+/* Of a key that is being hashed: the path's, and that of a name, word or argument. */
+enum { STATE_PATH = 0, STATE_WORD = 1 };
+
+struct hash_state {
+	u64 v[4];
+	u64 words;
+};
+
+struct found_directory {
+	u64 rule;
+	u32 outcome;
+	u32 pad;
+};
+
+struct pending_key {
+	u64 task;
+	/* Whether it is a script's interpreter that is executed. */
+	u64 interpreter;
+};
+
+/* A verdict that waits for the arguments (pending.h). */
+struct pending {
+	struct hash_state state;
+	u64 profile;
+	/* Only to be compared. */
+	u64 file;
+	u32 kind;
+	u32 source;
+	u32 met;
+	u32 action;
+	/* Arguments at that time: those of a script are the last ones of its interpreter's. */
+	u32 count;
+	u32 path_bytes;
+	u8 path[PENDING_PATH];
+};
 
 struct scratch {
 	u32 users;
@@ -28,16 +65,65 @@ struct scratch {
 	u64 mount;
 	u64 mount_root;
 
-	/* The comparison with the rules (match.h): what to compare with, and where it stands. */
+	/* The question (judge.h): who asks for what, and what the operation meets. */
 	struct binding binding;
+	u64 cgroup;
+	u64 object_dentry;
+	u64 object_mount;
 	u32 domain;
+	u32 operation;
+	u32 asked;
+	u32 met;
+	/* The class of the current executable among the sources of the profile's rules, or 0. */
+	u32 source;
+	/* What has no path asks about codes (words.h): enum rule_kind, and each one more than the code. */
+	u32 words_kind;
+	u32 words[4];
+	/* What the event says of the operation. */
+	u32 flags;
+	u32 mode;
+
+	/* The pass over the path (match.h): at which depths to look for directories, and where it stands. */
 	u32 depth;
+	u64 depths;
+	/* Components up to here are looked up as directories. */
+	u32 looked;
+	/* Bytes of the current component, with its slash, that are not hashed yet. */
+	u32 left;
 	u32 offset;
-	u32 words;
-	u64 hash[4];
+	/* The run of an automaton (automata.h). */
+	u32 classes;
+	u32 row;
+	u32 accept;
+	struct hash_state states[2];
+
+	/* The decision (decide.h): the entry that was looked up last, the rule that its chain came to, and so far the deepest
+	 * directory without and with a source. */
+	struct rule_entry entry;
+	u64 found;
+	u32 best;
+	/* Conditions of the rules in it. */
+	u32 conditions;
+	struct found_directory directories[2];
 	u64 rule;
+	u32 outcome;
+	u32 decided;
 	u32 action;
-	u32 pad;
+	/* The pass ends with a slash. */
+	u32 closed;
+
+	/* The arguments of a program that is executed (arguments.h). */
+	struct pending_key pending_key;
+	struct pending pending;
+	u64 pending_file;
+	u64 arguments;
+	u64 argument;
+	u32 argument_count;
+	u32 argument_skip;
+	u32 argument_at;
+	u32 pad3;
+	struct rule_entry judged;
+	u8 chunk[ARGUMENT_CHUNK + 8];
 
 	/* Length of each component, the last one of the path first. */
 	u8 lengths[PATH_COMPONENTS];

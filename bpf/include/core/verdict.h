@@ -7,6 +7,9 @@
 enum domain {
 	DOMAIN_PROCESS = 1,
 	DOMAIN_FILE = 2,
+	DOMAIN_NETWORK = 3,
+	DOMAIN_CAPABILITIES = 4,
+	DOMAINS = 8,
 };
 
 enum action {
@@ -16,13 +19,52 @@ enum action {
 	ACTION_BLOCK = 3,
 };
 
+/*
+ * What rules of one rank say together: the greatest. Posture is an Allow rule whose conditions are not met: it decides,
+ * and what it decides is that nothing but the posture applies.
+ */
+enum outcome {
+	OUTCOME_NONE = 0,
+	OUTCOME_POSTURE = 1,
+	OUTCOME_ALLOW = 2,
+	OUTCOME_AUDIT = 3,
+	OUTCOME_BLOCK = 4,
+};
+
+/* Conditions of a rule, and what an operation meets of them. */
+enum condition {
+	CONDITION_OWNER = 1 << 0,
+	CONDITION_READ = 1 << 1,
+	CONDITION_NO_TERMINAL = 1 << 2,
+	CONDITION_ARGUMENTS = 1 << 3,
+};
+
 enum operation {
 	OPERATION_EXEC = 1,
 	OPERATION_OPEN = 2,
+	OPERATION_CREATE = 3,
+	OPERATION_UNLINK = 4,
+	OPERATION_MKDIR = 5,
+	OPERATION_RMDIR = 6,
+	OPERATION_RENAME = 7,
+	OPERATION_LINK = 8,
+	OPERATION_SYMLINK = 9,
+	OPERATION_CHMOD = 10,
+	OPERATION_CHOWN = 11,
+	OPERATION_TRUNCATE = 12,
+	OPERATION_SETATTR = 13,
+	OPERATION_SOCKET_CREATE = 14,
+	OPERATION_SOCKET_BIND = 15,
+	OPERATION_SOCKET_LISTEN = 16,
+	OPERATION_SOCKET_CONNECT = 17,
+	OPERATION_SOCKET_ACCEPT = 18,
+	OPERATION_SOCKET_SENDMSG = 19,
+	OPERATION_CAPABLE = 20,
 };
 
-/* The rule of a verdict on a path that could not be resolved. */
+/* The rules of verdicts that no rule made: on a path that could not be resolved, and on what an allow-list does not name. */
 #define RULE_UNRESOLVED (~0ULL)
+#define RULE_POSTURE (~0ULL - 1)
 
 /* Why a path could not be resolved. */
 enum path_status {
@@ -44,10 +86,12 @@ enum path_status {
 /* What a path names. */
 enum path_kind {
 	PATH_FILE = 0,
-	/* Unlinked or memfd: the kernel shows it with " (deleted)". */
+	/* Unlinked: the kernel shows it with " (deleted)". */
 	PATH_DELETED = 1,
 	/* A pipe, namespace and so on: it has a file system and an inode, no path. */
 	PATH_OBJECT = 2,
+	/* A memfd: the kernel shows a name that its maker chose, with " (deleted)"; no rule can mean it. */
+	PATH_MEMORY = 3,
 };
 
 #endif

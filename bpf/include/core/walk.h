@@ -54,7 +54,7 @@ static __always_inline int walk_rootless(struct scratch *s, struct mount *mount,
 	s->inode = BPF_CORE_READ(dentry, d_inode, i_ino);
 	if (s->magic != TMPFS_MAGIC && s->magic != HUGETLBFS_MAGIC)
 		return walk_end(s, PATH_RESOLVED);
-	s->kind = PATH_DELETED;
+	s->kind = PATH_MEMORY;
 	return walk_end(s, path_prepend(s, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len)));
 }
 
@@ -107,21 +107,24 @@ __noinline int walk_up(u32 slot)
 	return WALK_ON;
 }
 
-/* Writes the file's path into the slot; s->status says whether it is whole. */
-static __always_inline void walk(struct scratch *s, u32 slot, struct file *file)
+/* Writes the path of a dentry below a mount into the slot; s->status says whether it is whole. */
+static __always_inline void walk(struct scratch *s, u32 slot, struct dentry *dentry, struct vfsmount *mount)
 {
-	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
-	struct vfsmount *mount = BPF_CORE_READ(file, f_path.mnt);
-
 	path_begin(s);
 	s->dentry = (u64)dentry;
 	s->mount = (u64)mount - bpf_core_field_offset(struct mount, mnt);
 	s->mount_root = (u64)BPF_CORE_READ(mount, mnt_root);
-	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry)
+	/* What is not there yet may be unhashed too. */
+	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry && BPF_CORE_READ(dentry, d_inode))
 		s->kind = PATH_DELETED;
 	s->status = PATH_BUSY;
 	if (walk_up(slot) == WALK_ON)
 		s->status = PATH_TOO_MANY_MOUNTS;
+}
+
+static __always_inline void walk_file(struct scratch *s, u32 slot, struct file *file)
+{
+	walk(s, slot, BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
 }
 
 #endif

@@ -32,6 +32,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
@@ -39,6 +40,8 @@ enum bpf_map_type {
 
 enum {
 	BPF_F_NO_PREALLOC = 1,
+	/* Since 5.10 (4a8f87e60f6d): an inner array of any size. */
+	BPF_F_INNER_MAP = 1 << 12,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 };
 
@@ -68,7 +71,13 @@ struct super_block {
 	unsigned long s_magic;
 };
 
+typedef struct {
+	u32 val;
+} kuid_t;
+
 struct inode {
+	unsigned short i_mode;
+	kuid_t i_uid;
 	unsigned long i_ino;
 };
 
@@ -106,6 +115,12 @@ struct file {
 
 struct linux_binprm {
 	struct file *file;
+	/* Top of the new memory that is in use: the arguments begin here. */
+	unsigned long p;
+	int argc;
+	const char *filename;
+	/* Not filename where a script's interpreter is executed. */
+	const char *interp;
 };
 
 struct mm_struct {
@@ -124,7 +139,10 @@ struct pid {
 	struct upid numbers[1];
 };
 
+struct tty_struct;
+
 struct signal_struct {
+	struct tty_struct *tty;
 	/* PIDTYPE_TGID is 1 since 4.19 (6883f81aac6f). */
 	struct pid *pids[4];
 };
@@ -135,7 +153,31 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 
+typedef struct {
+	u64 val;
+} kernel_cap_t;
+
+struct cred {
+	kuid_t fsuid;
+	kernel_cap_t cap_effective;
+};
+
+struct sock_common {
+	unsigned short skc_family;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	u16 sk_protocol;
+};
+
+struct socket {
+	short type;
+	struct sock *sk;
+};
+
 struct task_struct {
+	const struct cred *cred;
 	struct task_struct *real_parent;
 	struct signal_struct *signal;
 	struct mm_struct *mm;

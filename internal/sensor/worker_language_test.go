@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sensor
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// killed is what a worker answers for a program that ran into SIGKILL.
+const killed = syscall.EOWNERDEAD
+
+// languageWorkers are operations of one system call each.
+func languageWorkers() map[string]func(args []string) error {
+	return map[string]func([]string) error{
+		"unlink":   func(a []string) error { return unix.Unlink(a[0]) },
+		"rmdir":    func(a []string) error { return unix.Rmdir(a[0]) },
+		"mkdir":    func(a []string) error { return unix.Mkdir(a[0], 0o755) },
+		"mknod":    func(a []string) error { return unix.Mknod(a[0], unix.S_IFIFO|0o600, 0) },
+		"symlink":  func(a []string) error { return unix.Symlink("target", a[0]) },
+		"chmod":    func(a []string) error { return unix.Chmod(a[0], 0o700) },
+		"chown":    func(a []string) error { return unix.Chown(a[0], 0, 0) },
+		"truncate": func(a []string) error { return unix.Truncate(a[0], 1) },
+		"rename":   func(a []string) error { return unix.Rename(a[0], a[1]) },
+		"link":     func(a []string) error { return unix.Link(a[0], a[1]) },
+		"exchange": func(a []string) error {
+			return unix.Renameat2(unix.AT_FDCWD, a[0], unix.AT_FDCWD, a[1], unix.RENAME_EXCHANGE)
+		},
+		"open-truncate": func(a []string) error { return openAs(a[0], unix.O_RDONLY|unix.O_TRUNC) },
+		"append":        func(a []string) error { return openAs(a[0], unix.O_WRONLY|unix.O_APPEND) },
+		"read-write":    func(a []string) error { return openAs(a[0], unix.O_RDWR) },
+		"run":           run,
+		"socket":        openSocket,
+		"connect":       connectUDP,
+		"chroot-only":   func(a []string) error { return unix.Chroot(a[0]) },
+	}
+}
+
+func openAs(path string, flags int) error {
+	fd, err := unix.Open(path, flags, 0)
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
+}
+
+// run executes a program with arguments.
+func run(args []string) error {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stderr = os.Stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
+		return killed
+	}
+	return err
+}
+
+func openSocket(args []string) error {
+	var numbers [3]int
+	for i := range numbers {
+		n, err := strconv.Atoi(args[i])
+		if err != nil {
+			return err
+		}
+		numbers[i] = n
+	}
+	fd, err := unix.Socket(numbers[0], numbers[1], numbers[2])
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
+}
+
+func connectUDP([]string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Connect(fd, &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}})
+}
