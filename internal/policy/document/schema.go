@@ -127,7 +127,9 @@ func (s *schema) validate(d *Document, content map[string]any) runtime.Object {
 		d.fail("", err.Error())
 		return nil
 	}
-	d.selectable(object)
+	if d.selectable(object); len(d.Errors) > 0 {
+		return nil
+	}
 	return object
 }
 
