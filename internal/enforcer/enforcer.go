@@ -26,14 +26,24 @@ type (
 
 // What events name.
 const (
-	OperationExec  = sensor.OperationExec
-	OperationOpen  = sensor.OperationOpen
-	RuleUnresolved = sensor.RuleUnresolved
-	RulePosture    = compile.RulePosture
+	OperationExec    = sensor.OperationExec
+	OperationOpen    = sensor.OperationOpen
+	OperationCreate  = sensor.OperationCreate
+	OperationUnlink  = sensor.OperationUnlink
+	OperationSetattr = sensor.OperationSetattr
+	OperationSocket  = sensor.OperationSocket
+	OperationBind    = sensor.OperationBind
+	OperationListen  = sensor.OperationListen
+	OperationConnect = sensor.OperationConnect
+	OperationAccept  = sensor.OperationAccept
+	OperationSendmsg = sensor.OperationSendmsg
+	OperationCapable = sensor.OperationCapable
+	RuleUnresolved   = sensor.RuleUnresolved
+	RulePosture      = sensor.RulePosture
 )
 
 // Abilities of the core: what the enforcers that share it can hold, also the one that only observes.
-func Abilities() compile.Abilities { return compile.Paths() }
+func Abilities() compile.Abilities { return compile.Everything() }
 
 // Options of an enforcer.
 type Options struct {

@@ -17,7 +17,11 @@ import (
 func effectiveFields() []string {
 	return []string{
 		"defaultFilePosture",
+		"defaultNetworkPosture",
+		"defaultCapabilitiesPosture",
 		"hostDefaultFilePosture",
+		"hostDefaultNetworkPosture",
+		"hostDefaultCapabilitiesPosture",
 		"globalImagePullSecrets",
 		"globalTolerations",
 		"globalNodeSelector",

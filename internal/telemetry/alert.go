@@ -66,6 +66,8 @@ const (
 
 	resultPassed = "Passed"
 	resultDenied = "Permission denied"
+	// resultNotPermitted is what a task without the capability sees.
+	resultNotPermitted = "Operation not permitted"
 
 	enforcerLSM     = "BPFLSM"
 	enforcerObserve = "eBPF Monitor"

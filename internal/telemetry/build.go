@@ -78,19 +78,32 @@ func (a *Alert) operation(e enforcer.Event) {
 
 // hookOf names the place in the kernel where an operation was judged, as clients know it.
 func hookOf(operation string) string {
+	word := strings.ToUpper(operation)
 	switch operation {
 	case enforcer.OperationExec:
 		return "SECURITY_BPRM_CHECK"
 	case enforcer.OperationOpen:
 		return "FILE_OPEN"
+	case enforcer.OperationCreate:
+		return "PATH_MKNOD"
+	case enforcer.OperationSetattr:
+		return "INODE_SETATTR"
+	case enforcer.OperationSocket:
+		return "SOCKET_CREATE"
+	case enforcer.OperationBind, enforcer.OperationListen, enforcer.OperationConnect, enforcer.OperationAccept, enforcer.OperationSendmsg:
+		return "SOCKET_" + word
+	case enforcer.OperationCapable:
+		return word
 	default:
-		return strings.ToUpper(operation)
+		return "PATH_" + word
 	}
 }
 
 func (a *Alert) verdict(e enforcer.Event, rule *compile.RuleInfo) {
 	blocks := e.Action == compile.ActionBlock || (rule != nil && rule.Action == compile.ActionBlock)
 	switch {
+	case e.Denied && e.Domain == compile.DomainCapabilities:
+		a.Action, a.Result = actionBlock, resultNotPermitted
 	case e.Denied:
 		a.Action, a.Result = actionBlock, resultDenied
 	case blocks:

@@ -112,15 +112,26 @@ func TestPostureSaysSo(t *testing.T) {
 }
 
 func TestOperationsAreThoseOfTheDomains(t *testing.T) {
-	for domain, want := range map[compile.Domain]string{
-		compile.DomainFile: "File lsm=UNLINK", compile.DomainNetwork: "Network lsm=UNLINK", compile.DomainCapabilities: "Capabilities lsm=UNLINK",
+	for name, tt := range map[string]struct {
+		domain    compile.Domain
+		operation string
+		want      string
+	}{
+		"a file that is deleted": {compile.DomainFile, enforcer.OperationUnlink, "File lsm=PATH_UNLINK Permission denied"},
+		"a file that is made":    {compile.DomainFile, enforcer.OperationCreate, "File lsm=PATH_MKNOD Permission denied"},
+		"attributes":             {compile.DomainFile, enforcer.OperationSetattr, "File lsm=INODE_SETATTR Permission denied"},
+		"a socket":               {compile.DomainNetwork, enforcer.OperationSocket, "Network lsm=SOCKET_CREATE Permission denied"},
+		"a connection":           {compile.DomainNetwork, enforcer.OperationConnect, "Network lsm=SOCKET_CONNECT Permission denied"},
+		"a capability":           {compile.DomainCapabilities, enforcer.OperationCapable, "Capabilities lsm=CAPABLE Operation not permitted"},
 	} {
-		e := open(compile.ActionBlock, true)
-		e.Domain, e.Operation = domain, "unlink"
-		a := New(Node{}, e, Workload{}, nil)
-		if got := a.Operation + " " + a.Data; got != want || a.ProcessName != e.Source || a.ParentProcessName != e.ParentSource {
-			t.Errorf("domain %s: got %s of %s, want %s", domain, got, a.ProcessName, want)
-		}
+		t.Run(name, func(t *testing.T) {
+			e := open(compile.ActionBlock, true)
+			e.Domain, e.Operation = tt.domain, tt.operation
+			a := New(Node{}, e, Workload{}, nil)
+			if got := a.Operation + " " + a.Data + " " + a.Result; got != tt.want || a.ProcessName != e.Source || a.ParentProcessName != e.ParentSource {
+				t.Errorf("got %s of %s, want %s", got, a.ProcessName, tt.want)
+			}
+		})
 	}
 }
 

@@ -24,9 +24,6 @@ type RuleInfo struct {
 	Rule string
 }
 
-// RulePosture is the rule of a posture's verdict: no rule of the allow-list named the operation.
-const RulePosture RuleID = 1<<64 - 2
-
 // firstRuleID and lastRuleID keep the ids at both ends for verdicts that no rule of a policy made.
 const (
 	firstRuleID = 1 << 16
