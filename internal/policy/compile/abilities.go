@@ -36,12 +36,6 @@ func Everything() Abilities {
 	}
 }
 
-// Paths is what a core can hold that knows nothing but paths and directories.
-func Paths() Abilities {
-	paths := []Match{MatchPath, MatchDirectory, MatchRecursive}
-	return Abilities{Matches: map[Domain][]Match{DomainProcess: paths, DomainFile: paths}}
-}
-
 // holds says why the enforcer cannot hold a rule, or nothing.
 func (a Abilities) holds(r *policy.Rule) (Reason, string) {
 	missing := conditionsOf(r) &^ a.Conditions

@@ -103,6 +103,12 @@ func (l links) Resolve(path string) (string, bool) {
 	return path, false
 }
 
+// onlyPaths are the abilities of an enforcer that knows nothing but paths and directories.
+func onlyPaths() Abilities {
+	paths := []Match{MatchPath, MatchDirectory, MatchRecursive}
+	return Abilities{Matches: map[Domain][]Match{DomainProcess: paths, DomainFile: paths}}
+}
+
 func TestCompile(t *testing.T) {
 	block, audit, allow := securityv1.ActionBlock, securityv1.ActionAudit, securityv1.ActionAllow
 	none, no := securityv1.Report{}, false
@@ -157,7 +163,7 @@ func TestCompile(t *testing.T) {
 				Network:      securityv1.Network{MatchProtocols: []securityv1.NetworkProtocol{{Protocol: "tcp"}}},
 				Capabilities: securityv1.Capabilities{MatchCapabilities: []securityv1.MatchCapability{{Capability: "net_raw"}}},
 			}})),
-			abilities: Paths(), state: StateDegraded, rules: []string{"process Block path /5"},
+			abilities: onlyPaths(), state: StateDegraded, rules: []string{"process Block path /5"},
 			left: []string{
 				"spec.capabilities.matchCapabilities[0] CapabilitiesUnsupported", "spec.file.matchPaths[0] ReadOnlyUnsupported",
 				"spec.file.matchPaths[1] AllowListUnsupported", "spec.network.matchProtocols[0] NetworkUnsupported",
