@@ -29,7 +29,10 @@ func TestThePolicyHasTheRulesThatItsNameSays(t *testing.T) {
 		if p.Rules != n || p.InForce != n || len(p.Left) > 0 {
 			t.Errorf("%d rules: got %+v", n, p)
 		}
-		few := compile.Compile([]compile.Workload{workload(compile.Cgroup{ID: 1, Level: 2}, "x", n)}, compile.Everything())
+		paths := []compile.Match{compile.MatchPath, compile.MatchDirectory, compile.MatchRecursive}
+		few := compile.Compile([]compile.Workload{workload(compile.Cgroup{ID: 1, Level: 2}, "x", n)}, compile.Abilities{
+			Matches: map[compile.Domain][]compile.Match{compile.DomainProcess: paths, compile.DomainFile: paths},
+		})
 		if p := inForce(few, "x", report.SettingFew); p.Rules != n || p.InForce != n*7/10 || len(p.Left) < 3 {
 			t.Errorf("%d rules for a core that holds paths and directories alone: got %+v", n, p)
 		}
