@@ -166,7 +166,7 @@ func TestWarningsAreInTheOrderOfTheRules(t *testing.T) {
 	}
 }
 
-// TestBigPoliciesAreCheckedInSeconds: 10,000 rules, a third of each kind, half of them exceptions.
+// TestBigPoliciesAreCheckedInSeconds: 10,000 rules, a third of each kind. It takes about two; a machine under load gets more.
 func TestBigPoliciesAreCheckedInSeconds(t *testing.T) {
 	p := policy.Policy{Ref: policy.Ref{Kind: policy.KindPolicy, Namespace: "shop", Name: "big"}}
 	for i := range 10_000 {
@@ -187,7 +187,7 @@ func TestBigPoliciesAreCheckedInSeconds(t *testing.T) {
 	begin := time.Now()
 	warnings := Warnings(p)
 	exceptions := inAppArmor(p)
-	if took := time.Since(begin); took > 20*time.Second || len(warnings) == 0 || len(exceptions) == 0 {
+	if took := time.Since(begin); took > time.Minute || len(warnings) == 0 || len(exceptions) == 0 {
 		t.Errorf("%v for %d warnings and %d exceptions", took, len(warnings), len(exceptions))
 	}
 }
