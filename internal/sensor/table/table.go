@@ -13,7 +13,9 @@ import (
 
 // Limits of one generation.
 const (
-	MaxEntries = 131072
+	// MaxEntries are more than rules: a rule may need one for its source, for each of its arguments, and, if it blocks,
+	// for each folder above it.
+	MaxEntries = 262144
 	// MaxPages of automata are 16 MiB.
 	MaxPages = 4096
 )
