@@ -329,7 +329,7 @@ func TestASetThatDoesNotFitLeavesThePreviousOne(t *testing.T) {
 	secret := touch(t, filepath.Join(r.dir, "secret"))
 	r.confine(map[*workload][]compile.Rule{w: {block(files, exact, secret)}})
 	before := stats(t, r.core)
-	many := make([]compile.Rule, table.MaxEntries + 1)
+	many := make([]compile.Rule, table.MaxEntries+1)
 	for i := range many {
 		many[i] = rule(compile.ActionAudit, files, exact, fmt.Sprintf("/many/%d", i))
 	}
