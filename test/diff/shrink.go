@@ -151,13 +151,14 @@ func plainerOperation(e example) []example {
 	return out
 }
 
-// shorterNames leaves out a component everywhere, or gives it a shorter name everywhere: in the rules, their sources, the
+// shorterNames leaves out a component everywhere, or gives it a shorter or plainer name everywhere: in the rules, their sources, the
 // operation's paths and its source.
 func shorterNames(e example) []example {
 	var out []example
 	for _, name := range namesIn(e) {
 		for _, shorter := range []string{"", "a", "b", name[:len(name)/2], name[:len(name)-1]} {
-			if len(shorter) >= len(name) || shorter == "." || shorter == ".." {
+			plainer := len(shorter) == len(name) && !isPlain(name) && shorter != name
+			if len(shorter) >= len(name) && !plainer || shorter == "." || shorter == ".." {
 				continue
 			}
 			if next, possible := renamed(e, name, shorter); possible {
@@ -167,6 +168,9 @@ func shorterNames(e example) []example {
 	}
 	return out
 }
+
+// isPlain says whether a name is of letters alone.
+func isPlain(name string) bool { return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz") == "" }
 
 func namesIn(e example) []string {
 	var names []string

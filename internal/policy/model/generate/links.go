@@ -30,7 +30,8 @@ func (l Links) Resolve(path string) string {
 			resolved, rest = "", target+after
 		}
 	}
-	if rest != "" || len(resolved) > pathMax {
+	// So that every name fits below it.
+	if rest != "" || len(resolved) > pathMax-nameMax-1 {
 		return path
 	}
 	return resolved
