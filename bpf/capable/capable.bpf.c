@@ -10,7 +10,7 @@
  * Kernel: 5.10 and later; LSM attachment needs 6.4 on arm64, the kprobe does not
  */
 #include "core/base.h"
-#include "core/words.h"
+#include "core/judge_words.h"
 
 /* Somebody only wants to know: that is no use worth an event. */
 #define CAP_OPT_NOAUDIT 2

@@ -12,7 +12,7 @@
  * Kernel: 5.10 and later; LSM attachment needs 6.4 on arm64, the kprobes do not
  */
 #include "core/base.h"
-#include "core/arguments.h"
+#include "core/pending.h"
 
 static __always_inline bool exec_names_arguments(const struct scratch *s)
 {
@@ -39,7 +39,7 @@ static __always_inline bool exec_waits(u32 slot, struct linux_binprm *bprm, stru
 		return false;
 	s->pending.file = (u64)BPF_CORE_READ(bprm, file);
 	s->pending.count = BPF_CORE_READ(bprm, argc);
-	if (arguments_wait(slot))
+	if (pending_wait(slot))
 		return false;
 	count(COUNT_ARGUMENTS_LOST);
 	q->asked &= ~ASK_ARGUMENTS;
@@ -88,7 +88,7 @@ static __always_inline bool exec_denied(u32 slot, struct linux_binprm *bprm, u32
 	s->arguments = BPF_CORE_READ(bprm, p);
 	s->argument_count = BPF_CORE_READ(bprm, argc);
 	s->argument_skip = s->argument_count - s->pending.count + 1;
-	return arguments_judge(slot);
+	return pending_judge(slot);
 }
 
 static __always_inline void exec_commit(struct linux_binprm *bprm, u32 asked)

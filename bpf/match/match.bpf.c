@@ -10,7 +10,9 @@
  * Kernel: 5.10 and later
  */
 #include "core/base.h"
-#include "core/decide.h"
+#include "core/arguments.h"
+#include "core/sockets.h"
+#include "core/words.h"
 
 /* A list of names: the length of each in one byte, then its bytes; a zero ends it. */
 struct list {
@@ -70,13 +72,65 @@ int assemble(struct __sk_buff *skb)
 	return 0;
 }
 
-/* Decides on the path in slot 0; the binding, domain, source and conditions are there too. */
+/* Answers on the path in slot 0; the binding, the question, the source and the conditions are there too. */
 SEC("socket")
-int decide_path(struct __sk_buff *skb)
+int path_answer(struct __sk_buff *skb)
 {
 	struct scratch *s = scratch_at(0);
 
 	if (s)
-		decide(s, 0);
+		answer_path(s, 0);
+	return 0;
+}
+
+/* And, where that depends on the arguments, once more with those that s->arguments points to in the test's memory. */
+SEC("socket")
+int arguments_answer(struct __sk_buff *skb)
+{
+	struct scratch *s = scratch_at(0);
+
+	if (!s || !arguments_decide(s))
+		return 0;
+	arguments_keep(s);
+	answer_arguments(0);
+	return 0;
+}
+
+/* The class of the executable whose path is in slot 0. */
+SEC("socket")
+int source_class(struct __sk_buff *skb)
+{
+	struct scratch *s = scratch_at(0);
+
+	if (s)
+		s->source = decide_source(s, 0);
+	return 0;
+}
+
+/* Answers on a socket (its family, type and protocol are in s->words) or a capability (s->words[0]). */
+SEC("socket")
+int words_answer(struct __sk_buff *skb)
+{
+	struct scratch *s = scratch_at(0);
+	struct kind_of_socket k;
+
+	if (!s)
+		return 0;
+	k.family = s->words[0];
+	k.type = s->words[1];
+	k.protocol = s->words[2];
+	s->words_kind = RULE_CAPABILITY;
+	if (s->domain == DOMAIN_NETWORK) {
+		s->words_kind = RULE_PROTOCOL;
+		socket_words(&k, s->words);
+	}
+	answer_words(s, 0);
+	return 0;
+}
+
+/* What a run itself costs. */
+SEC("socket")
+int nothing(struct __sk_buff *skb)
+{
 	return 0;
 }

@@ -176,19 +176,24 @@ type MatchScratch struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	MatchMapAutomata       = "automata"
-	MatchMapBindings       = "bindings"
-	MatchMapNames          = "names"
-	MatchMapRules          = "rules"
-	MatchMapSlots          = "slots"
-	MatchMapTaskSlots      = "task_slots"
-	MatchProgAssemble      = "assemble"
-	MatchProgDecidePath    = "decide_path"
-	MatchVarAncestorHelper = "ancestor_helper"
-	MatchVarHashKey        = "hash_key"
-	MatchVarRenameFlags    = "rename_flags"
-	MatchVarSpareSlots     = "spare_slots"
-	MatchVarTaskStorage    = "task_storage"
+	MatchMapAutomata         = "automata"
+	MatchMapBindings         = "bindings"
+	MatchMapCounters         = "counters"
+	MatchMapNames            = "names"
+	MatchMapRules            = "rules"
+	MatchMapSlots            = "slots"
+	MatchMapTaskSlots        = "task_slots"
+	MatchProgArgumentsAnswer = "arguments_answer"
+	MatchProgAssemble        = "assemble"
+	MatchProgNothing         = "nothing"
+	MatchProgPathAnswer      = "path_answer"
+	MatchProgSourceClass     = "source_class"
+	MatchProgWordsAnswer     = "words_answer"
+	MatchVarAncestorHelper   = "ancestor_helper"
+	MatchVarHashKey          = "hash_key"
+	MatchVarRenameFlags      = "rename_flags"
+	MatchVarSpareSlots       = "spare_slots"
+	MatchVarTaskStorage      = "task_storage"
 )
 
 // LoadMatch returns the embedded CollectionSpec for Match.
@@ -233,8 +238,12 @@ type MatchSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type MatchProgramSpecs struct {
-	Assemble   *ebpf.ProgramSpec `ebpf:"assemble"`
-	DecidePath *ebpf.ProgramSpec `ebpf:"decide_path"`
+	ArgumentsAnswer *ebpf.ProgramSpec `ebpf:"arguments_answer"`
+	Assemble        *ebpf.ProgramSpec `ebpf:"assemble"`
+	Nothing         *ebpf.ProgramSpec `ebpf:"nothing"`
+	PathAnswer      *ebpf.ProgramSpec `ebpf:"path_answer"`
+	SourceClass     *ebpf.ProgramSpec `ebpf:"source_class"`
+	WordsAnswer     *ebpf.ProgramSpec `ebpf:"words_answer"`
 }
 
 // MatchMapSpecs contains maps before they are loaded into the kernel.
@@ -243,6 +252,7 @@ type MatchProgramSpecs struct {
 type MatchMapSpecs struct {
 	Automata  *ebpf.MapSpec `ebpf:"automata"`
 	Bindings  *ebpf.MapSpec `ebpf:"bindings"`
+	Counters  *ebpf.MapSpec `ebpf:"counters"`
 	Names     *ebpf.MapSpec `ebpf:"names"`
 	Rules     *ebpf.MapSpec `ebpf:"rules"`
 	Slots     *ebpf.MapSpec `ebpf:"slots"`
@@ -282,6 +292,7 @@ func (o *MatchObjects) Close() error {
 type MatchMaps struct {
 	Automata  *ebpf.Map `ebpf:"automata"`
 	Bindings  *ebpf.Map `ebpf:"bindings"`
+	Counters  *ebpf.Map `ebpf:"counters"`
 	Names     *ebpf.Map `ebpf:"names"`
 	Rules     *ebpf.Map `ebpf:"rules"`
 	Slots     *ebpf.Map `ebpf:"slots"`
@@ -292,6 +303,7 @@ func (m *MatchMaps) Close() error {
 	return _MatchClose(
 		m.Automata,
 		m.Bindings,
+		m.Counters,
 		m.Names,
 		m.Rules,
 		m.Slots,
@@ -314,14 +326,22 @@ type MatchVariables struct {
 //
 // It can be passed to LoadMatchObjects or ebpf.CollectionSpec.LoadAndAssign.
 type MatchPrograms struct {
-	Assemble   *ebpf.Program `ebpf:"assemble"`
-	DecidePath *ebpf.Program `ebpf:"decide_path"`
+	ArgumentsAnswer *ebpf.Program `ebpf:"arguments_answer"`
+	Assemble        *ebpf.Program `ebpf:"assemble"`
+	Nothing         *ebpf.Program `ebpf:"nothing"`
+	PathAnswer      *ebpf.Program `ebpf:"path_answer"`
+	SourceClass     *ebpf.Program `ebpf:"source_class"`
+	WordsAnswer     *ebpf.Program `ebpf:"words_answer"`
 }
 
 func (p *MatchPrograms) Close() error {
 	return _MatchClose(
+		p.ArgumentsAnswer,
 		p.Assemble,
-		p.DecidePath,
+		p.Nothing,
+		p.PathAnswer,
+		p.SourceClass,
+		p.WordsAnswer,
 	)
 }
 

@@ -6,58 +6,30 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"github.com/kubearmor/kubearmor-operator/bpf/match"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/automaton"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
 
-// Limits of paths, as in bpf/include/core/limits.h.
-const (
-	maxPath = 4096
-	maxName = 255
-)
-
-// matcher runs the kernel's matching code on this machine's own kernel.
-type matcher struct {
-	objects match.MatchObjects
-	inner   map[string]*ebpf.MapSpec
-	key     table.Key
-	slot    match.MatchScratch
-	classes map[string]uint32
-}
-
-func newMatcher(tb testing.TB) *matcher {
+func openTestRun(tb testing.TB) *TestRun {
 	tb.Helper()
-	spec, err := match.LoadMatch()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	neverUsed(spec.Maps[tableTasks])
-	m := &matcher{key: table.Key{0x0123456789abcdef, 0xfedcba9876543210}, inner: map[string]*ebpf.MapSpec{}}
-	for _, name := range []string{tableRules, tableAutomata} {
-		m.inner[name] = spec.Maps[name].InnerMap
-	}
-	if err := spec.Variables["hash_key"].Set(m.key); err != nil {
-		tb.Fatal(err)
-	}
-	err = spec.LoadAndAssign(&m.objects, nil)
+	r, err := OpenTestRun()
 	if errors.Is(err, unix.EPERM) {
 		tb.Skip("needs CAP_BPF and CAP_PERFMON to run a BPF program: ", err)
 	}
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() { m.objects.Close() })
-	for _, p := range []*ebpf.Program{m.objects.DecidePath, m.objects.Assemble} {
+	tb.Cleanup(func() { r.Close() })
+	for _, p := range []*ebpf.Program{r.objects.PathAnswer, r.objects.WordsAnswer, r.objects.ArgumentsAnswer, r.objects.Assemble} {
 		info, err := p.Info()
 		if err != nil {
 			tb.Fatal(err)
@@ -65,84 +37,14 @@ func newMatcher(tb testing.TB) *matcher {
 		n, _ := info.VerifiedInstructions()
 		tb.Logf("%s: %d verified instructions", info.Name, n)
 	}
-	return m
+	return r
 }
 
-// hold replaces the rules by one profile's, and has the slot decide with it. The tables are in the second place, so that
-// nothing works because a number happens to be 0.
-func (m *matcher) hold(tb testing.TB, profile compile.Profile) {
+func (r *TestRun) must(tb testing.TB, err error) {
 	tb.Helper()
-	summaries, layout, err := layOut([]compile.Profile{profile}, m.key)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	core := &Core{inner: m.inner, maps: map[string]*ebpf.Map{tableRules: m.objects.Rules, tableAutomata: m.objects.Automata}}
-	if err := core.writeTables(1, layout); err != nil {
-		tb.Fatal(err)
-	}
-	b := summaries[profile.ID]
-	m.slot.Binding = match.MatchBinding{
-		Profile: b.Profile, Depths: b.Depths, Automaton: b.Automaton, Start: b.Start, Tables: 1, Buckets: uint32(len(layout.Buckets)),
-		Domains: b.Domains, Posture: b.Posture, Conditions: b.Conditions,
-	}
-	var sources []string
-	for _, rule := range profile.Rules {
-		if rule.Source != "" {
-			sources = append(sources, rule.Source)
-		}
-	}
-	slices.Sort(sources)
-	m.classes = map[string]uint32{}
-	for i, source := range slices.Compact(sources) {
-		m.classes[source] = uint32(i + 1)
-	}
-}
-
-// place writes a path into the slot as the walk up would.
-func (m *matcher) place(tb testing.TB, domain compile.Domain, path string) {
-	tb.Helper()
-	m.slot.Domain = uint32(domain)
-	m.slot.Start = uint32(maxPath - len(path))
-	m.slot.Components = 0
-	if path == "/" {
-		m.slot.Start = maxPath
-	} else {
-		copy(m.slot.Path[m.slot.Start:], path)
-		names := strings.Split(path[1:], "/")
-		for i, name := range names {
-			m.slot.Lengths[len(names)-1-i] = uint8(len(name))
-		}
-		m.slot.Components = uint32(len(names))
-	}
-	if err := m.objects.Slots.Put(uint32(0), &m.slot); err != nil {
-		tb.Fatal(err)
-	}
-}
-
-func (m *matcher) run(tb testing.TB, program *ebpf.Program) match.MatchScratch {
-	tb.Helper()
-	if _, err := program.Run(&ebpf.RunOptions{Data: make([]byte, 64)}); err != nil {
-		tb.Fatal(err)
-	}
-	var out match.MatchScratch
-	if err := m.objects.Slots.Lookup(uint32(0), &out); err != nil {
-		tb.Fatal(err)
-	}
-	return out
-}
-
-// asked is one question to the core's decision.
-type asked struct {
-	domain compile.Domain
-	path   string
-	source string
-	met    compile.Conditions
-}
-
-// verdict is its answer.
-type verdict struct {
-	Rule    compile.RuleID
-	Outcome int
 }
 
 // enum outcome
@@ -152,24 +54,34 @@ const (
 	outcomeAllow   = 2
 )
 
-func (m *matcher) decide(tb testing.TB, q asked) verdict {
-	tb.Helper()
-	m.slot.Source, m.slot.Met = m.classes[q.source], uint32(q.met)
-	m.place(tb, q.domain, q.path)
-	out := m.run(tb, m.objects.DecidePath)
-	return verdict{compile.RuleID(out.Rule), int(out.Outcome)}
+// verdict is the outcome of the rules that decide, and the first of them.
+type verdict struct {
+	Rule    compile.RuleID
+	Outcome int
+}
+
+// plainAnswer is the answer of plain code: the verdict's, or the posture's.
+func plainAnswer(profile compile.Profile, q table.Question) (table.Answer, int) {
+	v := plainDecide(profile, q)
+	if v.Outcome > outcomePosture {
+		return table.Answer{Action: compile.Action(v.Outcome - 1), Rule: v.Rule}, v.Outcome
+	}
+	if posture := profile.Postures[q.Domain]; posture > compile.ActionAllow {
+		return table.Answer{Action: posture, Rule: RulePosture}, v.Outcome
+	}
+	return table.Answer{Action: compile.ActionAllow}, v.Outcome
 }
 
 // plainDecide is what the kernel's code must answer, written without hashes, depths and order.
-func plainDecide(profile compile.Profile, q asked) verdict {
+func plainDecide(profile compile.Profile, q table.Question) verdict {
 	var best verdict
 	bestRank := -1
 	for i, rule := range profile.Rules {
-		if rule.Domain != q.domain || (rule.Source != "" && rule.Source != q.source) || !plainMatches(profile, i, q.path) {
+		if rule.Domain != q.Domain || (rule.Source != "" && rule.Source != q.Source) || !plainMatches(profile, i, q.Path) {
 			continue
 		}
 		rank := plainRank(rule)
-		outcome := plainOutcome(rule, q.met)
+		outcome := plainOutcome(rule, q.Met)
 		if rank > bestRank || rank == bestRank && outcome > best.Outcome {
 			best, bestRank = verdict{rule.ID, outcome}, rank
 		}
@@ -272,6 +184,9 @@ func randomProfile(r *rand.Rand) compile.Profile {
 	if r.IntN(2) == 0 {
 		addSuffixPatterns(r, &profile)
 	}
+	if r.IntN(3) == 0 {
+		profile.Postures = map[compile.Domain]compile.Action{compile.Domain(1 + r.IntN(2)): compile.Action(1 + r.IntN(3))}
+	}
 	return profile
 }
 
@@ -350,7 +265,7 @@ func casePath(r *rand.Rand, profile compile.Profile) string {
 }
 
 func TestTheKernelsDecisionEqualsAPlainOne(t *testing.T) {
-	m := newMatcher(t)
+	core := openTestRun(t)
 	profiles, paths := 400, 300
 	if testing.Short() {
 		profiles = 40
@@ -359,24 +274,88 @@ func TestTheKernelsDecisionEqualsAPlainOne(t *testing.T) {
 	outcomes := map[int]int{}
 	for range profiles {
 		profile := randomProfile(r)
-		m.hold(t, profile)
+		core.must(t, core.Hold(profile))
 		for range paths {
-			q := asked{
-				domain: compile.Domain(1 + r.IntN(2)), path: casePath(r, profile),
-				source: caseSource(r, profile), met: compile.Conditions(r.IntN(8)),
+			q := table.Question{
+				Domain: compile.Domain(1 + r.IntN(2)), Path: casePath(r, profile),
+				Source: caseSource(r, profile), Met: compile.Conditions(r.IntN(8)),
 			}
-			want := plainDecide(profile, q)
-			if diff := cmp.Diff(want, m.decide(t, q)); diff != "" {
+			want, outcome := plainAnswer(profile, q)
+			got, err := core.Answer(q)
+			core.must(t, err)
+			if diff := cmp.Diff(want, got); diff != "" {
 				t.Fatalf("path %q of %d bytes, source %q, domain %d, met %b: (-plain +kernel)\n%s\n%+v",
-					q.path, len(q.path), q.source, q.domain, q.met, diff, profile.Rules)
+					q.Path, len(q.Path), q.Source, q.Domain, q.Met, diff, profile.Rules)
 			}
-			outcomes[want.Outcome]++
+			outcomes[outcome]++
 		}
 	}
 	t.Logf("%d cases by outcome: %v", profiles*paths, outcomes)
 	for outcome := outcomeNone; outcome <= int(compile.ActionBlock)+1; outcome++ {
 		if outcomes[outcome] < profiles*paths/200 {
 			t.Errorf("outcome %d came out %d times only: the cases prove little", outcome, outcomes[outcome])
+		}
+	}
+}
+
+func TestTheKernelsAnswersOnEverythingElse(t *testing.T) {
+	core := openTestRun(t)
+	id := func(r compile.Rule, id compile.RuleID, change func(*compile.Rule)) compile.Rule {
+		change(&r)
+		r.ID = id
+		return r
+	}
+	nothing := func(*compile.Rule) {}
+	network, capabilities := compile.DomainNetwork, compile.DomainCapabilities
+	profile := compile.Profile{ID: 9, Rules: []compile.Rule{
+		id(block(process, exact, "/bin/tool"), 1, func(r *compile.Rule) {
+			r.Conditions, r.Arguments = compile.ConditionArguments, []string{"-a", "", strings.Repeat("long", 100)}
+		}),
+		id(block(process, exact, "/opt/deep/er/tool"), 2, nothing),
+		id(rule(compile.ActionAudit, files, exact, "/etc/audited"), 3, nothing),
+		id(block(network, compile.MatchProtocol, "raw"), 4, nothing),
+		id(rule(compile.ActionAllow, network, compile.MatchProtocol, "icmp"), 5, nothing),
+		id(block(network, compile.MatchProtocol, "tcp"), 6, nothing),
+		id(block(capabilities, compile.MatchCapability, "chown"), 7, nothing),
+		id(rule(compile.ActionAudit, capabilities, compile.MatchCapability, "chown"), 8, func(r *compile.Rule) { r.Source = "/bin/chown" }),
+	}, Postures: map[compile.Domain]compile.Action{network: compile.ActionAudit}}
+	core.must(t, core.Hold(profile))
+	long := strings.Repeat("long", 100)
+	answer := func(action compile.Action, rule compile.RuleID) table.Answer {
+		return table.Answer{Action: action, Rule: rule}
+	}
+	tests := map[string]struct {
+		q    table.Question
+		want table.Answer
+	}{
+		"no argument":                             {table.Question{Domain: process, Path: "/bin/tool"}, answer(compile.ActionAllow, 1)},
+		"permitted ones":                          {table.Question{Domain: process, Path: "/bin/tool", Arguments: []string{long, "", "-a"}}, answer(compile.ActionAllow, 1)},
+		"one that is not":                         {table.Question{Domain: process, Path: "/bin/tool", Arguments: []string{"-a", "-b"}}, answer(compile.ActionBlock, 1)},
+		"one that is longer":                      {table.Question{Domain: process, Path: "/bin/tool", Arguments: []string{long + "x"}}, answer(compile.ActionBlock, 1)},
+		"one that nobody can name":                {table.Question{Domain: process, Path: "/bin/tool", Arguments: []string{strings.Repeat("x", 5000)}}, answer(compile.ActionBlock, 1)},
+		"1,024 permitted ones":                    {table.Question{Domain: process, Path: "/bin/tool", Arguments: slicesOf("-a", 1024)}, answer(compile.ActionAllow, 1)},
+		"more than are read":                      {table.Question{Domain: process, Path: "/bin/tool", Arguments: slicesOf("-a", 1100)}, answer(compile.ActionBlock, 1)},
+		"when they are not known":                 {table.Question{Domain: process, Path: "/bin/tool", UnknownArguments: true}, answer(compile.ActionBlock, 1)},
+		"a new name for it":                       {table.Question{Domain: process, Path: "/bin/tool", UnknownArguments: true, BlocksOnly: true}, answer(compile.ActionBlock, 1)},
+		"a new name for what is around one":       {table.Question{Domain: process, Path: "/opt/deep", BlocksOnly: true, Inside: true}, answer(compile.ActionBlock, 2)},
+		"a new name for another directory":        {table.Question{Domain: process, Path: "/opt/deeq", BlocksOnly: true, Inside: true}, answer(compile.ActionAllow, 0)},
+		"an unknown path of a domain that blocks": {table.Question{Domain: process, Unresolved: true}, answer(compile.ActionBlock, RuleUnresolved)},
+		"of one that audits":                      {table.Question{Domain: files, Unresolved: true}, answer(compile.ActionAudit, RuleUnresolved)},
+		"an object":                               {table.Question{Domain: process, Object: true}, answer(compile.ActionAllow, 0)},
+		"tcp":                                     {table.Question{Domain: network, Family: 10, Type: 1}, answer(compile.ActionBlock, 6)},
+		"a raw socket of icmp":                    {table.Question{Domain: network, Family: 2, Type: 3, Protocol: 1}, answer(compile.ActionBlock, 4)},
+		"one of another protocol":                 {table.Question{Domain: network, Family: 2, Type: 3, Protocol: 89}, answer(compile.ActionBlock, 4)},
+		"a ping":                                  {table.Question{Domain: network, Family: 2, Type: 2, Protocol: 1}, answer(compile.ActionAllow, 5)},
+		"what is not named":                       {table.Question{Domain: network, Family: 1, Type: 1}, answer(compile.ActionAudit, RulePosture)},
+		"the first capability":                    {table.Question{Domain: capabilities, Capability: 0}, answer(compile.ActionBlock, 7)},
+		"of one executable":                       {table.Question{Domain: capabilities, Capability: 0, Source: "/bin/chown"}, answer(compile.ActionAudit, 8)},
+		"another capability":                      {table.Question{Domain: capabilities, Capability: 1}, answer(compile.ActionAllow, 0)},
+	}
+	for name, test := range tests {
+		got, err := core.Answer(test.q)
+		core.must(t, err)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }
@@ -389,7 +368,7 @@ func caseSource(r *rand.Rand, profile compile.Profile) string {
 }
 
 func TestTheKernelsAssemblyOfPaths(t *testing.T) {
-	m := newMatcher(t)
+	core := openTestRun(t)
 	long := strings.Repeat("l", maxName)
 	tests := map[string]struct {
 		names  []string
@@ -414,10 +393,11 @@ func TestTheKernelsAssemblyOfPaths(t *testing.T) {
 				at += 1 + copy(list[at+1:], test.names[i])
 				want = "/" + test.names[i] + want
 			}
-			if err := m.objects.Names.Put(uint32(0), list); err != nil {
+			if err := core.objects.Names.Put(uint32(0), list); err != nil {
 				t.Fatal(err)
 			}
-			out := m.run(t, m.objects.Assemble)
+			core.must(t, core.run(core.objects.Assemble))
+			out := core.slot
 			if out.Status != test.status {
 				t.Fatalf("status %d, want %d", out.Status, test.status)
 			}
@@ -445,7 +425,7 @@ func BenchmarkDecide(b *testing.B) {
 	const path = "/usr/lib/python3/dist-packages/yaml/nodes/representer/plugins.py"
 	for _, rules := range []int{10, 100, 1000, 10_000} {
 		b.Run(fmt.Sprintf("%d rules", rules), func(b *testing.B) {
-			m := newMatcher(b)
+			core := openTestRun(b)
 			profile := compile.Profile{ID: 1}
 			for i := range rules {
 				profile.Rules = append(profile.Rules,
@@ -454,14 +434,14 @@ func BenchmarkDecide(b *testing.B) {
 						Path: fmt.Sprintf("/usr/lib/python3/other-%d", i) + strings.Repeat("/", min(i%3, 1)),
 					})
 			}
-			m.hold(b, profile)
-			m.place(b, compile.DomainFile, path)
+			core.must(b, core.Hold(profile))
+			var total time.Duration
 			for b.Loop() {
-				if _, err := m.objects.DecidePath.Run(&ebpf.RunOptions{Data: make([]byte, 64), Repeat: 1000}); err != nil {
-					b.Fatal(err)
-				}
+				each, err := core.Time(table.Question{Domain: compile.DomainFile, Path: path}, 1000)
+				core.must(b, err)
+				total += each
 			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/decision")
+			b.ReportMetric(float64(total.Nanoseconds())/float64(b.N), "ns/decision")
 		})
 	}
 }

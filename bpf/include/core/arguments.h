@@ -7,8 +7,7 @@
 #ifndef CORE_ARGUMENTS_H
 #define CORE_ARGUMENTS_H
 
-#include "judge.h"
-#include "pending.h"
+#include "answer.h"
 
 enum { ARGUMENT_ON = 0, ARGUMENT_END = 1, ARGUMENT_FAULT = 2 };
 
@@ -130,26 +129,8 @@ __noinline int arguments_weigh(u32 slot, u32 variant)
 	return chain_weigh(s);
 }
 
-/* The path that was judged, if it is not that of the file at hand: of a script its end is left. */
-static __always_inline void arguments_path(struct scratch *s, u32 slot, struct file *file)
-{
-	u32 bytes = s->pending.path_bytes;
-
-	if ((u64)file == s->pending.file) {
-		walk_file(s, slot, file);
-		return;
-	}
-	path_begin(s);
-	if (bytes > PENDING_PATH) {
-		bytes = PENDING_PATH;
-		s->status = PATH_TOO_LONG;
-	}
-	s->start = PATH_BYTES - bytes;
-	bpf_probe_read_kernel(&s->path[PATH_BYTES - PENDING_PATH], PENDING_PATH, s->pending.path);
-}
-
-/* The verdict on the execution in s->pending, now that the arguments are known; not 0 if it is denied. */
-__noinline int arguments_judge(u32 slot)
+/* The answer on the execution in s->pending, now that the arguments are known. */
+__noinline int answer_arguments(u32 slot)
 {
 	struct scratch *s = scratch_at(slot);
 
@@ -165,12 +146,8 @@ __noinline int arguments_judge(u32 slot)
 	s->rule = 0;
 	s->outcome = OUTCOME_NONE;
 	decide_found(s, s->pending.kind, s->best);
-	judge_outcome(s);
-	if (s->action < ACTION_AUDIT || s->action == s->pending.action)
-		return 0;
-	arguments_path(s, slot, (void *)s->pending_file);
-	judge_report(s, slot);
-	return judge_denies(s->action, s->asked);
+	answer_outcome(s);
+	return 0;
 }
 
 /* Whether the verdict that was just made depends on the arguments. */
@@ -179,25 +156,17 @@ static __always_inline bool arguments_decide(const struct scratch *s)
 	return s->conditions & CONDITION_ARGUMENTS && (s->decided == RULE_EXACT || s->decided == RULE_EXECNAME);
 }
 
-/* Puts the question off until the arguments are known; false if that cannot be. */
-__noinline int arguments_wait(u32 slot)
+/* What has to be kept until the arguments are known. */
+static __always_inline void arguments_keep(struct scratch *s)
 {
-	struct scratch *s = scratch_at(slot);
-	struct pending *p;
+	struct pending *p = &s->pending;
 
-	if (!s)
-		return false;
-	p = &s->pending;
 	p->state = s->states[chain_state(s->decided) & 1];
 	p->profile = s->binding.profile;
 	p->kind = s->decided;
 	p->source = s->source;
 	p->met = s->met;
 	p->action = s->action;
-	/* A report puts other paths into the slot. */
-	p->path_bytes = s->action < ACTION_AUDIT ? PATH_BYTES - s->start : 0;
-	bpf_probe_read_kernel(p->path, PENDING_PATH, &s->path[PATH_BYTES - PENDING_PATH]);
-	return !bpf_map_update_elem(&pendings, &s->pending_key, p, 0);
 }
 
 #endif

@@ -7,35 +7,11 @@
 #ifndef CORE_JUDGE_H
 #define CORE_JUDGE_H
 
-#include "decide.h"
-#include "question.h"
+#include "answer.h"
 #include "report.h"
 
 /* No rule or posture for the current task's operations of this kind. */
 #define NO_RULES (~2U)
-
-static __always_inline bool judge_denies(u32 action, u32 asked)
-{
-	return action == ACTION_BLOCK && asked & ASK_ENFORCE;
-}
-
-/*
- * Without a resolved path, an allow-list has its posture, and a profile that blocks anything blocks this: it might be
- * what it blocks.
- */
-static __always_inline u32 judge_unresolved(const struct binding *b, u32 domain, u32 asked)
-{
-	u32 flags = domain_flags(b, domain);
-	u32 posture = b->posture[domain & (DOMAINS - 1)];
-
-	if (asked & ASK_BLOCKS)
-		return flags & DOMAIN_BLOCKS ? ACTION_BLOCK : ACTION_NONE;
-	if (posture)
-		return posture;
-	if (flags & DOMAIN_BLOCKS)
-		return ACTION_BLOCK;
-	return flags & DOMAIN_AUDITS ? ACTION_AUDIT : ACTION_NONE;
-}
 
 /* No slot: no room for a path, so the event has none. */
 __noinline int judge_busy(u32 domain, u32 operation, u32 asked)
@@ -48,7 +24,7 @@ __noinline int judge_busy(u32 domain, u32 operation, u32 asked)
 	b = binding_of_current(&cgroup);
 	if (!b)
 		return 0;
-	e.action = judge_unresolved(b, domain, asked);
+	e.action = answer_unresolved(b, domain, asked);
 	if (e.action < ACTION_AUDIT)
 		return 0;
 	e.time = bpf_ktime_get_boot_ns();
@@ -58,7 +34,7 @@ __noinline int judge_busy(u32 domain, u32 operation, u32 asked)
 	e.cgroup = cgroup;
 	e.domain = domain;
 	e.operation = operation;
-	e.denied = judge_denies(e.action, asked);
+	e.denied = answer_denies(e.action, asked);
 	e.status = PATH_BUSY;
 	task_describe(&e);
 	report_send(&e, sizeof(e));
@@ -80,48 +56,10 @@ static __always_inline void judge_report(struct scratch *s, u32 slot)
 	e->domain = s->domain;
 	e->operation = s->operation;
 	e->action = s->action;
-	e->denied = judge_denies(s->action, s->asked);
+	e->denied = answer_denies(s->action, s->asked);
 	e->status = s->status;
 	e->decided = s->decided;
 	report(slot);
-}
-
-/* What the outcome means: the rules' own action, or the posture of an allow-list that they leave it to. */
-static __always_inline void judge_outcome(struct scratch *s)
-{
-	if (s->outcome > OUTCOME_POSTURE) {
-		s->action = s->outcome - 1;
-		return;
-	}
-	s->rule = RULE_POSTURE;
-	s->action = s->binding.posture[s->domain & (DOMAINS - 1)];
-}
-
-/* Looks the path's rules up, if it has one: what has none is no file that a rule can mean. */
-static __always_inline void judge_rules(struct scratch *s, u32 slot)
-{
-	s->rule = 0;
-	s->outcome = OUTCOME_NONE;
-	s->decided = 0;
-	s->action = ACTION_NONE;
-	if (s->status == PATH_RESOLVED) {
-		if (s->kind == PATH_OBJECT || s->kind == PATH_MEMORY) {
-			if (s->domain == DOMAIN_PROCESS)
-				judge_outcome(s);
-			return;
-		}
-		if (s->asked & ASK_DIRECTORY)
-			decide_ancestor(s, slot);
-		else
-			decide(s, slot);
-		if (s->status == PATH_RESOLVED) {
-			judge_outcome(s);
-			return;
-		}
-	}
-	count(s->status);
-	s->rule = RULE_UNRESOLVED;
-	s->action = judge_unresolved(&s->binding, s->domain, s->asked);
 }
 
 /* Who asks, as far as rules are for certain executables. */
@@ -161,13 +99,11 @@ __noinline int judge_path(u32 slot)
 		return 0;
 	judge_meets(s, slot);
 	walk(s, slot, (void *)s->object_dentry, (void *)s->object_mount);
-	judge_rules(s, slot);
-	if (s->asked & ASK_BLOCKS && (s->action != ACTION_BLOCK || s->rule == RULE_POSTURE))
-		return 0;
+	answer_path(s, slot);
 	if (s->action < ACTION_AUDIT)
 		return 0;
 	judge_report(s, slot);
-	return judge_denies(s->action, s->asked);
+	return answer_denies(s->action, s->asked);
 }
 
 /*

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 
-/* The verdict on what has no path: sockets and capabilities, by the codes that a policy's words have. */
+/* The answer on what has no path: sockets and capabilities, by the codes that a policy's words have. */
 #ifndef CORE_WORDS_H
 #define CORE_WORDS_H
 
-#include "judge.h"
+#include "answer.h"
 
 static __always_inline u32 words_chain(struct scratch *s, u32 slot, u32 at, u32 source)
 {
@@ -40,60 +40,14 @@ __noinline int words_decide(u32 slot, u32 source)
 	return decide_found(s, s->words_kind, words_chain(s, slot, 3, source));
 }
 
-/* Answers the question in the slot about words; not 0 if it is denied. */
-__noinline int words_judge(u32 slot)
+static __always_inline void answer_words(struct scratch *s, u32 slot)
 {
-	struct scratch *s = scratch_at(slot);
-
-	if (!s)
-		return 0;
-	judge_meets(s, slot);
-	path_begin(s);
 	s->rule = 0;
 	s->outcome = OUTCOME_NONE;
 	s->decided = 0;
 	if (!s->source || !words_decide(slot, s->source))
 		words_decide(slot, 0);
-	judge_outcome(s);
-	if (s->action < ACTION_AUDIT)
-		return 0;
-	if (!(s->asked & ASK_QUIET) || judge_denies(s->action, s->asked))
-		judge_report(s, slot);
-	return judge_denies(s->action, s->asked);
-}
-
-/* What is asked about codes: each one more than the code, 0 for none. */
-struct words_question {
-	u32 domain;
-	u32 operation;
-	u32 asked;
-	u32 kind;
-	u32 flags;
-	u32 mode;
-	u32 words[4];
-};
-
-static __always_inline bool words_ask(u32 slot, const struct words_question *q)
-{
-	struct scratch *s;
-
-	if (slot == NO_SLOT)
-		return judge_busy(q->domain, q->operation, q->asked);
-	s = scratch_at(slot);
-	if (!s)
-		return false;
-	s->domain = q->domain;
-	s->operation = q->operation;
-	s->asked = q->asked;
-	s->flags = q->flags;
-	s->mode = q->mode;
-	s->object_dentry = 0;
-	s->words_kind = q->kind;
-	s->words[0] = q->words[0];
-	s->words[1] = q->words[1];
-	s->words[2] = q->words[2];
-	s->words[3] = q->words[3];
-	return words_judge(slot);
+	answer_outcome(s);
 }
 
 #endif
