@@ -329,7 +329,7 @@ func TestASetThatDoesNotFitLeavesThePreviousOne(t *testing.T) {
 	secret := touch(t, filepath.Join(r.dir, "secret"))
 	r.confine(map[*workload][]compile.Rule{w: {block(files, exact, secret)}})
 	before := stats(t, r.core)
-	many := make([]compile.Rule, 140_000)
+	many := make([]compile.Rule, table.MaxEntries+1)
 	for i := range many {
 		many[i] = rule(compile.ActionAudit, files, exact, fmt.Sprintf("/many/%d", i))
 	}
@@ -338,7 +338,7 @@ func TestASetThatDoesNotFitLeavesThePreviousOne(t *testing.T) {
 	if !errors.As(err, &full) {
 		t.Fatalf("got %v, want a TableFullError", err)
 	}
-	if diff := cmp.Diff(TableFullError{Table: tableRules, Need: 140_000, Capacity: table.MaxEntries}, *full); diff != "" {
+	if diff := cmp.Diff(TableFullError{Table: tableRules, Need: table.MaxEntries + 1, Capacity: table.MaxEntries}, *full); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff(before, stats(t, r.core)); diff != "" {
