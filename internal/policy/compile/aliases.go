@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/glob"
 )
 
 // aliases are the objects behind the policies' paths in one root, of those paths that a link is on the way of.
@@ -82,7 +83,10 @@ func (a aliases) names(r *policy.Rule) (names []string, multiCall string) {
 	switch found := a[r.Path+r.Directory]; {
 	case r.Pattern != "":
 		if found := a[leading(r.Pattern)]; found.object != "" {
-			names = append(names, quoted(found.object)+r.Pattern[len(leading(r.Pattern)):])
+			behind := quoted(found.object) + r.Pattern[len(leading(r.Pattern)):]
+			if _, err := glob.Parse(behind); err == nil { // else it is longer than any path
+				names = append(names, behind)
+			}
 		}
 	case r.Path+r.Directory == "" || found.object == "":
 	case found.multiCall:

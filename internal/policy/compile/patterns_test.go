@@ -47,6 +47,15 @@ func TestOneWorkloadTakesNoMoreThanItsPartOfTheAutomata(t *testing.T) {
 	}
 }
 
+func TestGlobBehindALinkThatGetsTooLongIsNone(t *testing.T) {
+	long := "/l/" + strings.Repeat("n", 4000) + "*"
+	spec := files(securityv1.Report{}, securityv1.File{MatchPatterns: []securityv1.FilePattern{{Pattern: securityv1.Glob(long)}, {Pattern: "/s/*"}}})
+	out := Compile(rooted(on(ksp("p", spec)), links{"/l/": "/" + strings.Repeat("m", 100) + "/", "/s/": "/a[b]*/"}), Everything())
+	if diff := cmp.Diff([]string{"file Block pattern /a\\[b\\]\\*/*", "file Block pattern " + long, "file Block pattern /s/*"}, lines(out)); diff != "" {
+		t.Errorf("rules (-want +got):\n%s", diff)
+	}
+}
+
 func TestGlobsAreCompiledOnceForAllWorkloads(t *testing.T) {
 	var patterns []securityv1.FilePattern
 	for _, p := range []securityv1.Glob{"/a/**", "/b/*"} {
