@@ -5,6 +5,7 @@
 package native
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,8 +21,8 @@ import (
 type Decider interface {
 	// Hold replaces the profile that is compared with.
 	Hold(p compile.Profile) error
-	// Ask decides once.
-	Ask(q table.Question) (table.Answer, error)
+	// Ask gives the rule that decides, 0 if none does.
+	Ask(q table.Question) (compile.RuleID, error)
 	// Time decides so many times, and returns what one took, by the kernel's count.
 	Time(q table.Question, times int) (time.Duration, error)
 	// Floor is the same for a program that does nothing.
@@ -33,7 +34,14 @@ func rules() []int     { return []int{10, 100, 1000, 10_000} }
 func pathBytes() []int { return []int{16, 64, 200, 1000, 4000} }
 
 // The mixes of rules. The last one is the mix of all.
-func mixes() []string { return []string{"exact", "directory", "pattern", "mixed"} }
+const (
+	mixExact     = "exact"
+	mixDirectory = "directory"
+	mixPattern   = "pattern"
+	mixMixed     = "mixed"
+)
+
+func mixes() []string { return []string{mixExact, mixDirectory, mixPattern, mixMixed} }
 
 // sampleTime is how long one sample runs.
 const sampleTime = 10 * time.Millisecond
@@ -44,16 +52,21 @@ func Measure(d Decider, samples int, log func(format string, args ...any)) ([]re
 	var all []report.Native
 	for _, mix := range mixes() {
 		for _, n := range rules() {
-			for _, length := range pathBytes() {
+			var out compile.Output
+			for i, length := range pathBytes() {
 				q := table.Question{Domain: compile.DomainFile, Path: pathOf(length)}
-				if err := hold(d, mix, n, q); err != nil {
-					return nil, err
+				// The globs do not depend on the path, and many of them take long.
+				if i == 0 || mix != mixPattern {
+					out = compiled(policyOf(mix, n, q.Path))
+				}
+				if err := hold(d, out, q); err != nil {
+					return nil, fmt.Errorf("%s, %d rules: %w", mix, n, err)
 				}
 				one, err := measure(d, q, samples)
 				if err != nil {
 					return nil, fmt.Errorf("%s, %d rules, path of %d bytes: %w", mix, n, length, err)
 				}
-				one.Mix, one.Rules, one.PathBytes = mix, n, length
+				one.Mix, one.Rules, one.InForce, one.PathBytes = mix, n, out.Policies[0].InForce, length
 				all = append(all, one)
 			}
 			log("native: %s, %d rules: %.0f ns for 64 bytes", mix, n, all[len(all)-4].Decision.Median)
@@ -62,24 +75,27 @@ func Measure(d Decider, samples int, log func(format string, args ...any)) ([]re
 	return all, nil
 }
 
-// hold compiles the rules as the agent does, and makes sure that none decides.
-func hold(d Decider, mix string, n int, q table.Question) error {
-	p := policyOf(mix, n, q.Path)
-	out := compile.Compile([]compile.Workload{{
+// compiled is what the agent puts in force. It may be less than the policy has: globs may need more room than there is.
+func compiled(p policy.Policy) compile.Output {
+	return compile.Compile([]compile.Workload{{
 		Cgroup: compile.Cgroup{ID: 2, Level: 1}, Selections: []compile.Selection{{Policy: &p}},
 	}}, compile.Everything())
-	if len(out.Set.Profiles) != 1 || out.Policies[0].InForce != n {
-		return fmt.Errorf("%s, %d rules: %d are in force", mix, n, out.Policies[0].InForce)
+}
+
+// hold puts rules in force, and makes sure that none decides.
+func hold(d Decider, out compile.Output, q table.Question) error {
+	if len(out.Set.Profiles) != 1 {
+		return errors.New("none is in force")
 	}
 	if err := d.Hold(out.Set.Profiles[0]); err != nil {
-		return fmt.Errorf("%s, %d rules: %w", mix, n, err)
+		return err
 	}
-	answer, err := d.Ask(q)
+	rule, err := d.Ask(q)
 	if err != nil {
 		return err
 	}
-	if answer.Rule != 0 {
-		return fmt.Errorf("%s, %d rules: path %q was decided by rule %#x", mix, n, q.Path, answer.Rule)
+	if rule != 0 {
+		return fmt.Errorf("path %q was decided by rule %#x", q.Path, rule)
 	}
 	return nil
 }
@@ -127,8 +143,8 @@ func pathOf(length int) string {
 	return path
 }
 
-// policyOf makes n rules whose folders are those of the path, so that the folders are looked for at every depth and no
-// automaton ends before the path does.
+// policyOf makes n rules in folders of the path, so that folders are looked for, and globs that could match until the path
+// ends.
 func policyOf(mix string, n int, path string) policy.Policy {
 	p := policy.Policy{Ref: policy.Ref{Kind: policy.KindPolicy, Namespace: "bench", Name: mix}, Generation: 1}
 	folders := foldersOf(path)
@@ -136,30 +152,40 @@ func policyOf(mix string, n int, path string) policy.Policy {
 		r := policy.Rule{At: fmt.Sprintf("rules[%d]", i), Domain: policy.DomainFile, Action: policy.ActionBlock, Severity: 1}
 		folder := folders[i%len(folders)]
 		kind := mix
-		if mix == "mixed" {
+		if mix == mixMixed {
 			kind = mixes()[[]int{0, 0, 0, 0, 0, 0, 1, 1, 1, 2}[i%10]]
 		}
 		switch kind {
-		case "exact":
+		case mixExact:
 			r.Path = fmt.Sprintf("%srule-%05d", folder, i)
-		case "directory":
+		case mixDirectory:
 			r.Directory, r.Recursive = fmt.Sprintf("%srule-%05d/", folder, i), i%2 == 0
 		default:
-			r.Pattern = fmt.Sprintf("/usr/lib/**-%05d.key", i)
+			r.Pattern = fmt.Sprintf("/usr/lib/**/rule-%05d", i)
 		}
 		p.Rules = append(p.Rules, r)
 	}
 	return p
 }
 
-// foldersOf the path that are below /usr/, with a slash at the end, or that alone. Of a very long path they are the first
-// ones: a rule may be as long as a path, and then has no room for a name.
+// folderCount is how many of the path's folders rules are in.
+const folderCount = 8
+
+// foldersOf the path, with a slash at the end: the first one, the last one that leaves room for a rule's name, and some in
+// between.
 func foldersOf(path string) []string {
-	folders := []string{"/usr/"}
-	for i := len("/usr/"); i < len(path) && len(folders) < 64; i++ {
+	var all []string
+	for i := 1; i < len(path)-1 && i < 4000; i++ {
 		if path[i] == '/' {
-			folders = append(folders, path[:i+1])
+			all = append(all, path[:i+1])
 		}
 	}
-	return folders
+	if len(all) <= folderCount {
+		return all
+	}
+	var some []string
+	for i := range folderCount {
+		some = append(some, all[i*(len(all)-1)/(folderCount-1)])
+	}
+	return some
 }

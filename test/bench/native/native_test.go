@@ -29,12 +29,12 @@ func TestPathsHaveTheirLength(t *testing.T) {
 type fake struct {
 	profile compile.Profile
 	times   []int
-	answer  table.Answer
+	rule    compile.RuleID
 }
 
 func (f *fake) Hold(p compile.Profile) error { f.profile = p; return nil }
 
-func (f *fake) Ask(table.Question) (table.Answer, error) { return f.answer, nil }
+func (f *fake) Ask(table.Question) (compile.RuleID, error) { return f.rule, nil }
 
 func (f *fake) Time(q table.Question, times int) (time.Duration, error) {
 	f.times = append(f.times, times)
@@ -60,20 +60,19 @@ func TestASampleRunsLongEnough(t *testing.T) {
 func TestRulesOfEveryMixAreInForce(t *testing.T) {
 	for _, mix := range mixes() {
 		for _, length := range pathBytes() {
-			if err := hold(&fake{}, mix, 100, table.Question{Path: pathOf(length)}); err != nil {
-				t.Error(err)
+			path := pathOf(length)
+			out := compiled(policyOf(mix, 100, path))
+			if err := hold(&fake{}, out, table.Question{Path: path}); err != nil || out.Policies[0].InForce != 100 {
+				t.Errorf("%s, path of %d bytes: %d in force, %v", mix, length, out.Policies[0].InForce, err)
 			}
 		}
 	}
 }
 
 func TestAPathThatARuleDecidesIsNoMeasure(t *testing.T) {
-	for _, action := range []compile.Action{compile.ActionAllow, compile.ActionBlock} {
-		f := &fake{answer: table.Answer{Action: action, Rule: 7}}
-		err := hold(f, "exact", 10, table.Question{Path: pathOf(64)})
-		if err == nil || !strings.Contains(err.Error(), "was decided by rule 0x7") {
-			t.Errorf("%s: got %v", action, err)
-		}
+	err := hold(&fake{rule: 7}, compiled(policyOf(mixExact, 10, pathOf(64))), table.Question{Path: pathOf(64)})
+	if err == nil || !strings.Contains(err.Error(), "was decided by rule 0x7") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -43,9 +43,11 @@ func Busy(load float64) bool { return load > noisyLoad }
 // Native is one decision, run by BPF_PROG_TEST_RUN on the host's own kernel.
 type Native struct {
 	// Mix of the rules: exact, directory, pattern or mixed.
-	Mix       string `json:"mix"`
-	Rules     int    `json:"rules"`
-	PathBytes int    `json:"pathBytes"`
+	Mix   string `json:"mix"`
+	Rules int    `json:"rules"`
+	// InForce of them: fewer where the globs need a larger automaton than the core holds.
+	InForce   int `json:"inForce"`
+	PathBytes int `json:"pathBytes"`
 	// Decision is nanoseconds of one decision on an assembled path, as the kernel counts them, with what the kernel's
 	// loop over test runs needs, which Floor is: nothing is subtracted.
 	Decision stats.Estimate `json:"decisionNanoseconds"`

@@ -24,6 +24,11 @@ func (r *Report) Text() string {
 	if len(r.Native) > 0 {
 		fmt.Fprintf(&out, "\nOne decision, native (BPF_PROG_TEST_RUN, nothing subtracted; an empty program takes %s ns)\n", span(r.Native[0].Floor, 0))
 		r.nativeTable(&out)
+		for _, n := range r.Native {
+			if n.InForce < n.Rules {
+				fmt.Fprintf(&out, "%s, path of %d B: only %d of %d rules are in force; the others are too complex together\n", n.Mix, n.PathBytes, n.InForce, n.Rules)
+			}
+		}
 	}
 	if r.Machine != nil {
 		fmt.Fprintln(&out, "\nOperations in the machine: medians of rounds, their 95 % intervals, and ratios to no agent in the same round")
