@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/glob"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/parse"
 )
 
 // aliases are the objects behind the policies' paths in one root, of those paths that a link is on the way of.
@@ -27,11 +28,22 @@ func resolve(root Root, paths []string) aliases {
 		return found
 	}
 	for _, path := range paths {
-		if object, multiCall := root.Resolve(path); object != path && object != "" {
+		if object, multiCall := root.Resolve(path); object != path && possible(object) {
 			found[path] = alias{object, multiCall}
 		}
 	}
 	return found
+}
+
+// possible says whether the kernel can ever report the object: one that does not exist, at the end of a link, may have too
+// long a name, and the enforcer takes no set with such a one.
+func possible(object string) bool {
+	read := parse.Path
+	if strings.HasSuffix(object, "/") {
+		read = parse.Directory
+	}
+	clean, err := read(object)
+	return err == nil && clean == object
 }
 
 // key is equal for roots that resolve all paths alike.

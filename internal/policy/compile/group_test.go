@@ -4,6 +4,7 @@ package compile
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -74,5 +75,17 @@ func TestCompilerRemembersWhatDidNotChange(t *testing.T) {
 	changed := ksp("p", processes(securityv1.Report{}, securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/y"}}}))
 	if got := lines(c.Compile(on(changed))); len(got) != 1 || got[0] != "process Block path /y" {
 		t.Errorf("a policy that was made anew gives %v", got)
+	}
+}
+
+func TestObjectsThatTheKernelCannotNameAreNoAliases(t *testing.T) {
+	p := ksp("p", files(securityv1.Report{}, securityv1.File{MatchPaths: []securityv1.FilePath{{Path: "/l/x"}}}))
+	for _, object := range []string{"", "x", "/a//b", "/a/../b", "/" + strings.Repeat("n", 256), strings.Repeat("/p", 2048)} {
+		if got := lines(Compile(rooted(on(p), links{"/l/x": object}), Everything())); len(got) != 1 {
+			t.Errorf("%q: %v", object, got)
+		}
+	}
+	if got := lines(Compile(rooted(on(p), links{"/l/x": "/"}), Everything())); len(got) != 2 {
+		t.Errorf("a link to the root means the root: %v", got)
 	}
 }
