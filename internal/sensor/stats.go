@@ -59,7 +59,12 @@ func causes() map[uint32]string {
 // lostEvents counts what this process could not use; the kernel's counters know nothing of it.
 type lostEvents struct{ undecodable atomic.Uint64 }
 
-const causeUndecodable = "event_undecodable"
+// Causes besides the kernel's counters. Kernels of 5.12 to 6.1.53 that preempt fully skip an LSM program, and so its
+// verdict, while a task that was preempted inside the same program is not back on that CPU (271de525e1d7).
+const (
+	causeUndecodable = "event_undecodable"
+	causeSkipped     = "program_skipped"
+)
 
 // Stats reads the core's state out of the kernel.
 func (c *Core) Stats() (Stats, error) {
@@ -116,7 +121,14 @@ func (c *Core) header() (binding, error) {
 }
 
 func (c *Core) drops() (map[string]uint64, error) {
-	drops := map[string]uint64{causeUndecodable: c.lost.undecodable.Load()}
+	drops := map[string]uint64{causeUndecodable: c.lost.undecodable.Load(), causeSkipped: 0}
+	for _, h := range c.hooks {
+		run, err := h.program.Stats()
+		if err != nil {
+			return nil, fmt.Errorf("read program %s: %w", h.name, err)
+		}
+		drops[causeSkipped] += run.RecursionMisses
+	}
 	for index, cause := range causes() {
 		var perCPU []uint64
 		if err := c.maps[tableCounters].Lookup(index, &perCPU); err != nil {
