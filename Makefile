@@ -47,6 +47,10 @@ bin/testbed:
 test-unit: kube-envtest ## Run what needs no VM: unit, golden, conformance and envtest suites
 	$(GOTESTSUM) -- -count=1 $(TESTFLAGS) $$(go list ./... | grep -v -e /test/e2e -e /test/vm)
 
+.PHONY: diff
+diff: ## Compare the core's decisions, in this machine's kernel, with the reference model (N=1000000 SEED=1)
+	@go run ./test/diff -n $(or $(N),1000000) $(if $(SEED),-seed $(SEED))
+
 .PHONY: test-vm
 test-vm: build ## Run the core's tests on real kernels in VMs (VM_KERNELS='5.10/amd64 6.12/arm64')
 	$(GOTESTSUM) --format standard-verbose -- -count=1 -timeout 60m $(TESTFLAGS) ./test/vm/...

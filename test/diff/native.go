@@ -2,6 +2,20 @@
 
 package main
 
-import "errors"
+import (
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor"
+	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
+)
 
-func openNative() (backend, error) { return nil, errors.New("the core has no test run yet; use -pure") }
+// native is the core's own code in this machine's kernel.
+type native struct{ run *sensor.TestRun }
+
+func openNative() (backend, error) {
+	run, err := sensor.OpenTestRun()
+	return native{run}, err
+}
+
+func (n native) hold(p compile.Profile) error { return n.run.Hold(p) }
+
+func (n native) ask(q table.Question) (table.Answer, error) { return n.run.Answer(q) }
