@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
@@ -28,6 +29,22 @@ func TestTheCompiledTablesMeanWhatTheModelSays(t *testing.T) {
 			t.Errorf("%s came out %d times only: the cases prove little", action, got)
 		}
 	}
+}
+
+// TestTheCoreAnswersAsTheModel is a small make diff.
+func TestTheCoreAnswersAsTheModel(t *testing.T) {
+	c := &campaign{seed: 1000, cases: 10_000, workers: 2, open: openNative}
+	if testing.Short() {
+		c.cases = 2_000
+	}
+	err := c.run()
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("needs CAP_BPF and CAP_PERFMON to run a BPF program: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d cases: %s", c.done.Load(), c.verdicts())
 }
 
 // wrong is a twin with one planted mistake.

@@ -62,7 +62,8 @@ func (c *campaign) run() error {
 				if i > workloads {
 					return
 				}
-				err = c.workload(b, c.seed+uint64(i)-1)
+				left := c.cases - int(i-1)*perWorkload
+				err = c.workload(b, c.seed+uint64(i)-1, min(left, perWorkload))
 			}
 			failures <- err
 			next.Store(workloads)
@@ -73,15 +74,15 @@ func (c *campaign) run() error {
 	return <-failures
 }
 
-// workload tries one seed.
-func (c *campaign) workload(b backend, seed uint64) error {
+// workload tries so many operations on the workload of one seed.
+func (c *campaign) workload(b backend, seed uint64, operations int) error {
 	g := generate.New(seed, generate.Options{Domains: domains()})
 	s, dropped := compiled(g.Workload())
 	c.dropped.Add(int64(dropped))
 	if err := b.hold(s.profile); err != nil {
 		return fmt.Errorf("workload of seed %d: %w", seed, err)
 	}
-	for range perWorkload {
+	for range operations {
 		op := g.Operation(s.workload)
 		want := s.expected(op)
 		got, err := s.got(b, op)
