@@ -164,7 +164,9 @@ type ExecScratch struct {
 	Outcome       uint32
 	Decided       uint32
 	Action        uint32
+	DecidedSource uint32
 	Closed        uint32
+	Pad4          uint32
 	PendingKey    ExecPendingKey
 	Pending       ExecPending
 	PendingFile   uint64

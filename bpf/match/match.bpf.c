@@ -92,7 +92,7 @@ int arguments_answer(struct __sk_buff *skb)
 	if (!s || !arguments_decide(s))
 		return 0;
 	arguments_keep(s);
-	answer_arguments(0);
+	answer_arguments(s, 0);
 	return 0;
 }
 

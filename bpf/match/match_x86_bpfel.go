@@ -97,12 +97,14 @@ type MatchScratch struct {
 		Outcome uint32
 		Pad     uint32
 	}
-	Rule       uint64
-	Outcome    uint32
-	Decided    uint32
-	Action     uint32
-	Closed     uint32
-	PendingKey struct {
+	Rule          uint64
+	Outcome       uint32
+	Decided       uint32
+	Action        uint32
+	DecidedSource uint32
+	Closed        uint32
+	Pad4          uint32
+	PendingKey    struct {
 		_           structs.HostLayout
 		Task        uint64
 		Interpreter uint64

@@ -193,14 +193,20 @@ func TestEnforcementOutlivesItsLoader(t *testing.T) {
 	mustHold(t, stop)
 	core := openCore(t, Options{Mode: ModeEnforce, BPFFS: bpffs})
 	stopListening := r.listen(core)
-	if events := r.take(); len(events) == 0 || events[0].Resource != secret {
+	if events := r.await(); len(events) == 0 || events[0].Resource != secret {
 		t.Error("the events of the time when nobody listened are not in the ring")
 	}
 	stopListening()
 	if err := core.Detach(); err != nil {
 		t.Error(err)
 	}
-	if got := w.do("open", secret); got != 0 {
+	// The kernel takes links off a little later.
+	got := w.do("open", secret)
+	for i := 0; i < 100 && got != 0; i++ {
+		time.Sleep(100 * time.Millisecond)
+		got = w.do("open", secret)
+	}
+	if got != 0 {
 		t.Errorf("after detaching: %v", got)
 	}
 }

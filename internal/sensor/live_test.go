@@ -140,6 +140,17 @@ func (r *rig) take() []Event {
 	}
 }
 
+// await is take where something must come, on a machine that may be slow.
+func (r *rig) await() []Event {
+	r.t.Helper()
+	for range 100 {
+		if events := r.take(); len(events) > 0 {
+			return events
+		}
+	}
+	return nil
+}
+
 // confine applies the next generation: the rules for each workload.
 func (r *rig) confine(rules map[*workload][]compile.Rule) {
 	r.t.Helper()

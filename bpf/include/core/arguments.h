@@ -130,12 +130,8 @@ __noinline int arguments_weigh(u32 slot, u32 variant)
 }
 
 /* The answer on the execution in s->pending, now that the arguments are known. */
-__noinline int answer_arguments(u32 slot)
+static __always_inline void answer_arguments(struct scratch *s, u32 slot)
 {
-	struct scratch *s = scratch_at(slot);
-
-	if (!s)
-		return 0;
 	s->states[STATE_PATH] = s->pending.state;
 	s->best = OUTCOME_NONE;
 	s->conditions = 0;
@@ -147,7 +143,6 @@ __noinline int answer_arguments(u32 slot)
 	s->outcome = OUTCOME_NONE;
 	decide_found(s, s->pending.kind, s->best);
 	answer_outcome(s);
-	return 0;
 }
 
 /* Whether the verdict that was just made depends on the arguments. */
@@ -164,7 +159,7 @@ static __always_inline void arguments_keep(struct scratch *s)
 	p->state = s->states[chain_state(s->decided) & 1];
 	p->profile = s->binding.profile;
 	p->kind = s->decided;
-	p->source = s->source;
+	p->source = s->decided_source;
 	p->met = s->met;
 	p->action = s->action;
 }

@@ -62,8 +62,10 @@ static __always_inline void decide(struct scratch *s, u32 slot)
 	match(s, slot, s->binding.depths[(s->domain - 1) & 1], false);
 	if (s->status != PATH_RESOLVED)
 		return;
+	s->decided_source = source;
 	if (source && (decide_exact(s, slot, flags, source) || decide_directory(s, 1)))
 		return;
+	s->decided_source = 0;
 	if (decide_exact(s, slot, flags, 0) || decide_pattern(s, slot, flags))
 		return;
 	decide_directory(s, 0);

@@ -110,7 +110,8 @@ __noinline int match_words(u32 slot)
 			left = s->lengths[(behind - 1) & (PATH_COMPONENTS - 1)] + (behind > 1 || s->closed);
 			s->depth = depth + 1;
 		}
-		word = hash_load(&s->path[offset & (PATH_BYTES - 1)]);
+		/* From 1 on, and up to the slash behind the end of the path. */
+		word = hash_load(&s->path[((offset - 1) & (PATH_BYTES - 1)) + 1]);
 		bytes = left < 8 ? left : 8;
 		if (bytes < 8)
 			word &= (1ULL << (bytes * 8)) - 1;

@@ -43,7 +43,7 @@ __noinline int pending_judge(u32 slot)
 
 	if (!s)
 		return 0;
-	answer_arguments(slot);
+	answer_arguments(s, slot);
 	if (s->action < ACTION_AUDIT || s->action == s->pending.action)
 		return 0;
 	pending_path(s, slot, (void *)s->pending_file);

@@ -109,8 +109,11 @@ struct scratch {
 	u32 outcome;
 	u32 decided;
 	u32 action;
+	/* The class of source of the rules that decided; 0 where they are for all executables. */
+	u32 decided_source;
 	/* The pass ends with a slash. */
 	u32 closed;
+	u32 pad4;
 
 	/* The arguments of a program that is executed (arguments.h). */
 	struct pending_key pending_key;
