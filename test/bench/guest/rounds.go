@@ -14,7 +14,11 @@ import (
 	"github.com/kubearmor/kubearmor-operator/test/bench/stats"
 )
 
-const defaultBatch = 60 * time.Millisecond
+const (
+	defaultBatch = 60 * time.Millisecond
+	// leastTimes of an operation in a batch, however slow the machine is.
+	leastTimes = 8
+)
 
 // plan says how much is measured.
 type plan struct {
@@ -89,14 +93,14 @@ func (s *series) calibrate() error {
 		return err
 	}
 	for _, operation := range report.Operations() {
-		times := 1
+		times := leastTimes
 		for {
 			each, err := s.worker.do(operation, times)
 			if err != nil {
 				return err
 			}
 			if took := each * float64(times); took > float64(s.batch)/2 {
-				s.times[operation] = max(1, int(float64(s.batch)/each))
+				s.times[operation] = max(leastTimes, int(float64(s.batch)/each))
 				break
 			}
 			times *= 2
