@@ -147,7 +147,7 @@ func (s scene) compareCase(t *testing.T, c *cases.Case, got script.Result, alert
 		t.Fatalf("not attempted: %s", got.Problem)
 	}
 	errno := syscall.Errno(got.Errno)
-	denied := errno == syscall.EACCES || errno == syscall.EPERM
+	denied := errno == syscall.EACCES || errno == syscall.EPERM || got.Killed
 	if errno != 0 && !denied {
 		t.Fatalf("failed in another way: %v", errno)
 	}

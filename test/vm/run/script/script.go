@@ -42,6 +42,9 @@ type Result struct {
 	PID int
 	// Errno that the operation ended with, 0 when it succeeded.
 	Errno int
+	// Killed: the program was executed, and killed before its first instruction: its arguments forbid it, and those can be
+	// read only when it is too late for an errno.
+	Killed bool
 	// Problem is why it was not even attempted.
 	Problem string
 }

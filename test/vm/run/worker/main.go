@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/kubearmor/kubearmor-operator/test/vm/run/script"
 )
@@ -57,7 +58,9 @@ func runScript(file string) error {
 		return err
 	}
 	for _, r := range runs {
+		begun := time.Now()
 		report, err := karmorRun(r)
+		fmt.Fprintf(os.Stderr, "worker: %s took %.1f s\n", r.Name, time.Since(begun).Seconds())
 		if err != nil {
 			return fmt.Errorf("%s: %w", r.Name, err)
 		}
@@ -176,15 +179,25 @@ func attempt(text string) error {
 		return err
 	}
 	result := script.Result{PID: os.Getpid()}
-	err := become(op)
-	if err != nil {
+	if err := become(op); err != nil {
 		result.Problem = err.Error()
-	} else if err = do(op); err != nil {
-		var errno syscall.Errno
-		if !errors.As(err, &errno) {
-			result.Problem = err.Error()
-		}
-		result.Errno = int(errno)
+	} else {
+		judge(&result, do(op))
 	}
 	return json.NewEncoder(os.Stdout).Encode(result)
+}
+
+// judge says how an operation ended.
+func judge(r *script.Result, err error) {
+	var errno syscall.Errno
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+	case errors.As(err, &errno):
+		r.Errno = int(errno)
+	case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL:
+		r.Killed = true
+	default:
+		r.Problem = err.Error()
+	}
 }
