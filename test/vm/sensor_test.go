@@ -48,7 +48,7 @@ func TestTheCoreOnRealKernels(t *testing.T) {
 			if !canAttach(version, arch) {
 				t.Skipf("the kernel refuses to attach LSM programs (arm64 before 6.4): TestTheCanaryOnKernelsThatCannotEnforce covers it")
 			}
-			boot{store: store, version: version, arch: arch, lsm: withBPF, run: ".", timeout: 25 * time.Minute}.test(t)
+			boot{store: store, version: version, arch: arch, lsm: withBPF, run: ".", timeout: 40 * time.Minute}.test(t)
 		})
 	}
 }
