@@ -18,6 +18,7 @@ type ExecBinding struct {
 	Generation uint64
 	Profile    uint64
 	Depths     [2]uint64
+	Names      uint64
 	Automaton  [2]uint32
 	Start      [2]uint32
 	Tables     uint32
@@ -167,6 +168,18 @@ type ExecScratch struct {
 	DecidedSource uint32
 	Closed        uint32
 	Pad4          uint32
+	Server        struct {
+		_        structs.HostLayout
+		Version  uint8
+		Protocol uint8
+		Port     uint16
+		Pad      uint32
+		Address  [16]uint8
+	}
+	QueryAt       uint32
+	QueryEnd      uint32
+	SegmentEnd    uint32
+	Labels        uint32
 	PendingKey    ExecPendingKey
 	Pending       ExecPending
 	PendingFile   uint64

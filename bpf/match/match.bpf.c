@@ -3,7 +3,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 
 /*
- * Path assembly and the decision alone, for tests and benchmarks at native speed: a socket filter is never attached, only
+ * Path assembly and the decisions alone, for tests and benchmarks at native speed: a socket filter is never attached, only
  * run by BPF_PROG_TEST_RUN, which every kernel allows.
  *
  * Maps:   names, rules, automata and slots; the test fills slot 0, and reads the result from it
@@ -11,6 +11,7 @@
  */
 #include "core/base.h"
 #include "core/arguments.h"
+#include "core/query.h"
 #include "core/sockets.h"
 #include "core/words.h"
 
@@ -125,6 +126,29 @@ int words_answer(struct __sk_buff *skb)
 		socket_words(&k, s->words);
 	}
 	answer_words(s, 0);
+	return 0;
+}
+
+/* Answers on the first question of an IP packet. */
+SEC("socket")
+int query_answer(struct __sk_buff *skb)
+{
+	struct scratch *s = scratch_at(0);
+	struct packet p = {};
+	u32 at;
+
+	if (!s)
+		return 0;
+	s->status = PATH_NO_QUESTION;
+	if (!packet_to_server(skb, &p, &at))
+		return 0;
+	s->server = p.server;
+	s->query_at = at;
+	s->query_end = skb->len;
+	if (query_begin(skb, 0) > 0 && query_question(skb, 0))
+		answer_name(s, 0);
+	else
+		s->status = PATH_NO_QUESTION;
 	return 0;
 }
 

@@ -18,6 +18,7 @@ type MatchBinding struct {
 	Generation uint64
 	Profile    uint64
 	Depths     [2]uint64
+	Names      uint64
 	Automaton  [2]uint32
 	Start      [2]uint32
 	Tables     uint32
@@ -104,7 +105,19 @@ type MatchScratch struct {
 	DecidedSource uint32
 	Closed        uint32
 	Pad4          uint32
-	PendingKey    struct {
+	Server        struct {
+		_        structs.HostLayout
+		Version  uint8
+		Protocol uint8
+		Port     uint16
+		Pad      uint32
+		Address  [16]uint8
+	}
+	QueryAt    uint32
+	QueryEnd   uint32
+	SegmentEnd uint32
+	Labels     uint32
+	PendingKey struct {
 		_           structs.HostLayout
 		Task        uint64
 		Interpreter uint64
@@ -189,6 +202,7 @@ const (
 	MatchProgAssemble        = "assemble"
 	MatchProgNothing         = "nothing"
 	MatchProgPathAnswer      = "path_answer"
+	MatchProgQueryAnswer     = "query_answer"
 	MatchProgSourceClass     = "source_class"
 	MatchProgWordsAnswer     = "words_answer"
 	MatchVarAncestorHelper   = "ancestor_helper"
@@ -244,6 +258,7 @@ type MatchProgramSpecs struct {
 	Assemble        *ebpf.ProgramSpec `ebpf:"assemble"`
 	Nothing         *ebpf.ProgramSpec `ebpf:"nothing"`
 	PathAnswer      *ebpf.ProgramSpec `ebpf:"path_answer"`
+	QueryAnswer     *ebpf.ProgramSpec `ebpf:"query_answer"`
 	SourceClass     *ebpf.ProgramSpec `ebpf:"source_class"`
 	WordsAnswer     *ebpf.ProgramSpec `ebpf:"words_answer"`
 }
@@ -332,6 +347,7 @@ type MatchPrograms struct {
 	Assemble        *ebpf.Program `ebpf:"assemble"`
 	Nothing         *ebpf.Program `ebpf:"nothing"`
 	PathAnswer      *ebpf.Program `ebpf:"path_answer"`
+	QueryAnswer     *ebpf.Program `ebpf:"query_answer"`
 	SourceClass     *ebpf.Program `ebpf:"source_class"`
 	WordsAnswer     *ebpf.Program `ebpf:"words_answer"`
 }
@@ -342,6 +358,7 @@ func (p *MatchPrograms) Close() error {
 		p.Assemble,
 		p.Nothing,
 		p.PathAnswer,
+		p.QueryAnswer,
 		p.SourceClass,
 		p.WordsAnswer,
 	)

@@ -18,6 +18,7 @@ type SocketBinding struct {
 	Generation uint64
 	Profile    uint64
 	Depths     [2]uint64
+	Names      uint64
 	Automaton  [2]uint32
 	Start      [2]uint32
 	Tables     uint32
@@ -143,7 +144,19 @@ type SocketScratch struct {
 	DecidedSource uint32
 	Closed        uint32
 	Pad4          uint32
-	PendingKey    struct {
+	Server        struct {
+		_        structs.HostLayout
+		Version  uint8
+		Protocol uint8
+		Port     uint16
+		Pad      uint32
+		Address  [16]uint8
+	}
+	QueryAt    uint32
+	QueryEnd   uint32
+	SegmentEnd uint32
+	Labels     uint32
+	PendingKey struct {
 		_           structs.HostLayout
 		Task        uint64
 		Interpreter uint64

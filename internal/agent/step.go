@@ -10,6 +10,7 @@ import (
 
 	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 )
 
 // idle is how often a step is made without any change: it shows that the agent is alive, and repairs what went unseen.
@@ -89,6 +90,7 @@ func (a *Agent) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.compiler = compile.Compiler{Abilities: enforcer.AbilitiesOf(stats)}
 	a.update(func(s *state) { s.stats, s.generation = stats, stats.Generation })
 	a.o.Log.Info("core attached", "mode", stats.Mode, "programs", len(stats.Programs), "generation", stats.Generation)
 	return nil

@@ -6,10 +6,12 @@ package enforcer
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 
 	"github.com/go-logr/logr"
 
 	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/cgroup"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor"
 )
@@ -38,12 +40,21 @@ const (
 	OperationAccept  = sensor.OperationAccept
 	OperationSendmsg = sensor.OperationSendmsg
 	OperationCapable = sensor.OperationCapable
+	OperationLookup  = sensor.OperationLookup
 	RuleUnresolved   = sensor.RuleUnresolved
 	RulePosture      = sensor.RulePosture
 )
 
 // Abilities of the core: what the enforcers that share it can hold, also the one that only observes.
 func Abilities() compile.Abilities { return compile.Everything() }
+
+// AbilitiesOf a core that is attached: on some nodes it cannot look into DNS queries.
+func AbilitiesOf(s Stats) compile.Abilities {
+	if slices.Contains(s.Missing, sensor.HookLookup) {
+		return Abilities().Without(compile.DomainDNS)
+	}
+	return Abilities()
+}
 
 // Options of an enforcer.
 type Options struct {
@@ -54,6 +65,9 @@ type Options struct {
 
 // BPFFS is the host's bpffs as this process sees it: the parent of the pinned folder.
 func (o Options) BPFFS() string { return filepath.Join(o.HostRoot, filepath.Dir(operatorv1.PinPath)) }
+
+// Cgroups is the root of the host's cgroup v2 hierarchy as this process sees it.
+func (o Options) Cgroups() string { return filepath.Join(o.HostRoot, cgroup.Top) }
 
 // Detach takes everything of the product off the node, whoever put it there.
 func Detach(o Options) error { return sensor.DetachAll(o.BPFFS()) }

@@ -13,14 +13,14 @@ import (
 const hostRoot = "/host"
 
 // capabilitiesOfCore are what the kernel asks of a process that loads the core and follows workloads: BPF and PERFMON
-// load and attach it, SYS_RESOURCE pays for its maps before 5.11, SYS_PTRACE looks through /proc of other processes. To
+// load and attach it, NET_ADMIN attaches what looks into DNS queries, SYS_RESOURCE pays for its maps before 5.11, SYS_PTRACE looks through /proc of other processes. To
 // observe takes kprobes, and where kernel.perf_event_paranoid is 3 or more (Debian's and Ubuntu's default) the kernel
 // grants those to SYS_ADMIN alone.
 func capabilitiesOfCore(observes bool) []corev1.Capability {
 	if observes {
-		return []corev1.Capability{"BPF", "PERFMON", "SYS_ADMIN", "SYS_PTRACE", "SYS_RESOURCE"}
+		return []corev1.Capability{"BPF", "NET_ADMIN", "PERFMON", "SYS_ADMIN", "SYS_PTRACE", "SYS_RESOURCE"}
 	}
-	return []corev1.Capability{"BPF", "PERFMON", "SYS_PTRACE", "SYS_RESOURCE"}
+	return []corev1.Capability{"BPF", "NET_ADMIN", "PERFMON", "SYS_PTRACE", "SYS_RESOURCE"}
 }
 
 // confinement of a container of ours: root without privilege. The container runtime's own seccomp and AppArmor

@@ -71,8 +71,9 @@ func ProbePod(s Settings, node *corev1.Node) *corev1.Pod {
 }
 
 func probeContainer(s Settings, profile pool.Profile) corev1.Container {
-	// MAC_ADMIN loads the canary profile of AppArmor.
+	// The canary needs no names; MAC_ADMIN loads its profile of AppArmor.
 	capabilities := append(capabilitiesOfCore(true), "MAC_ADMIN")
+	capabilities = slices.DeleteFunc(capabilities, func(c corev1.Capability) bool { return c == "NET_ADMIN" })
 	slices.Sort(capabilities)
 	return corev1.Container{
 		Name:                     ProbeContainer,

@@ -11,7 +11,6 @@ import (
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/cgroup"
-	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/parse"
@@ -35,8 +34,9 @@ type plan struct {
 	unselected []compile.Ref
 }
 
-// newPlan compiles the policies that select the command, and with o.Host those that select the machine.
-func newPlan(o Options, command compile.Cgroup) (plan, error) {
+// newPlan compiles the policies that select the command, and with o.Host those that select the machine, for a core with
+// these abilities.
+func newPlan(o Options, command compile.Cgroup, abilities compile.Abilities) (plan, error) {
 	p := plan{}
 	own := root.Directory("/")
 	defer own.Close()
@@ -61,7 +61,7 @@ func newPlan(o Options, command compile.Cgroup) (plan, error) {
 	if err != nil {
 		return p, err
 	}
-	p.compiled = compile.Compile(workloads, enforcer.Abilities())
+	p.compiled = compile.Compile(workloads, abilities)
 	p.compiled.Set.Generation = 1
 	return p, nil
 }

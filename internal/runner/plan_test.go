@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 )
 
@@ -106,7 +107,7 @@ func TestPlan(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			p, err := newPlan(tt.o, compile.Cgroup{ID: 77, Level: 1, Path: "/own"})
+			p, err := newPlan(tt.o, compile.Cgroup{ID: 77, Level: 1, Path: "/own"}, enforcer.Abilities())
 			if got := fmt.Sprint(err); got != tt.err && (err != nil || tt.err != "") {
 				t.Fatalf("error %q, want %q", got, tt.err)
 			} else if err != nil {

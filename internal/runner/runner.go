@@ -74,17 +74,25 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, group.Remove()) }()
-	plan, err := newPlan(o, group.Cgroup)
-	if err != nil {
+	// What is wrong with the policies shows before anything is loaded.
+	if _, err := newPlan(o, group.Cgroup, enforcer.Abilities()); err != nil {
 		return 0, err
 	}
-	plan.warn(o.Notes)
 	// Unpinned: what holds policies in force ends with this process, also when it is killed.
-	core, err := sensor.Open(ctx, sensor.Options{Mode: sensor.ModeEnforce, Logger: o.Log})
+	core, err := sensor.Open(ctx, sensor.Options{Mode: sensor.ModeEnforce, Cgroups: cgroup.Top, Logger: o.Log})
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, core.Close()) }()
+	stats, err := core.Stats()
+	if err != nil {
+		return 0, err
+	}
+	plan, err := newPlan(o, group.Cgroup, enforcer.AbilitiesOf(stats))
+	if err != nil {
+		return 0, err
+	}
+	plan.warn(o.Notes)
 	return enforce(ctx, o, plan, core, group)
 }
 

@@ -63,7 +63,7 @@ func (n *nowhere) Kill() error { n.killed = true; return nil }
 
 func fakePlan(t *testing.T) plan {
 	t.Helper()
-	p, err := newPlan(Options{Subject: Subject{Every: true}, Policies: objects(ofWeb("/bin/x"))}, compile.Cgroup{ID: 77, Level: 1, Path: "/own"})
+	p, err := newPlan(Options{Subject: Subject{Every: true}, Policies: objects(ofWeb("/bin/x"))}, compile.Cgroup{ID: 77, Level: 1, Path: "/own"}, enforcer.Abilities())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,6 +85,9 @@ func (e *Event) decodePaths(w wireEvent, paths []byte) {
 		e.Resource = socketName(w)
 	case e.Domain == compile.DomainCapabilities:
 		e.Resource = capabilityName(w.Mode)
+	case e.Domain == compile.DomainDNS:
+		e.Unresolved = causes()[uint32(w.Status)]
+		e.Resource = lookupName(resource)
 	case w.Status != 0:
 		e.Unresolved = causes()[uint32(w.Status)]
 		e.Resource = pathName(resource, w.Kind)
@@ -118,7 +121,7 @@ func operationName(operation uint8) (string, error) {
 	names := [...]string{
 		"", OperationExec, OperationOpen, OperationCreate, OperationUnlink, OperationMkdir, OperationRmdir, OperationRename,
 		OperationLink, OperationSymlink, OperationChmod, OperationChown, OperationTruncate, OperationSetattr, OperationSocket,
-		OperationBind, OperationListen, OperationConnect, OperationAccept, OperationSendmsg, OperationCapable,
+		OperationBind, OperationListen, OperationConnect, OperationAccept, OperationSendmsg, OperationCapable, OperationLookup,
 	}
 	if operation == 0 || int(operation) >= len(names) {
 		return "", fmt.Errorf("event of unknown operation %d", operation)

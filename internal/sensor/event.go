@@ -31,6 +31,7 @@ const (
 	OperationAccept   = "accept"
 	OperationSendmsg  = "sendmsg"
 	OperationCapable  = "capable"
+	OperationLookup   = "lookup"
 )
 
 // RuleUnresolved is the rule of a verdict on an operation whose path could not be resolved: blocked where the profile
@@ -57,12 +58,13 @@ type Event struct {
 	UID                          uint32
 	Comm                         string
 	// Source is the path of the current executable, ParentSource the one of the parent's. Both are empty for kernel
-	// threads.
+	// threads; and for a name that is looked up where the kernel sends the packet later, together with who did it.
 	Source, ParentSource string
 	// SourceUnresolved and ParentUnresolved are why those paths are not whole, or empty: only their ends are there then.
 	SourceUnresolved, ParentUnresolved string
 	// Resource is the whole path of the object, named as the kernel would: " (deleted)" follows what is unlinked, and a
-	// pipe is "pipe:[INODE]". A socket is "family=AF_INET type=SOCK_STREAM protocol=6", a capability "CAP_NET_RAW".
+	// pipe is "pipe:[INODE]". A socket is "family=AF_INET type=SOCK_STREAM protocol=6", a capability "CAP_NET_RAW", a
+	// name that is looked up "domain=example.com protocol=UDP server=10.96.0.10:53".
 	Resource string
 	// Unresolved is why the path is not known, or empty. Resource then holds the part of it that is, from its end.
 	Unresolved string

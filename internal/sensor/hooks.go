@@ -103,14 +103,18 @@ func (c *Core) attach(s specs) error {
 	for i := range c.hooks {
 		h := c.hooks[i]
 		var err error
-		if c.mode == ModeEnforce {
+		switch {
+		case h.point == HookLookup:
+			h.link, err = c.attachLookups(h.program)
+		case c.mode == ModeEnforce:
 			h.link, err = link.AttachLSM(link.LSMOptions{Program: h.program})
-		} else {
+		default:
 			h.link, err = link.Kprobe(kernelFunction(s, h.name), h.program, nil)
 		}
 		c.hooks[i] = h
 		switch {
-		case errors.Is(err, fs.ErrNotExist) && mayBeMissing(strings.TrimPrefix(h.point, "kprobe/security_")):
+		case err != nil && h.point == HookLookup,
+			errors.Is(err, fs.ErrNotExist) && mayBeMissing(strings.TrimPrefix(h.point, "kprobe/security_")):
 			c.missing = append(c.missing, h.point)
 			if err := h.program.Close(); err != nil {
 				return err

@@ -73,6 +73,7 @@ type rig struct {
 func newRig(t *testing.T, o Options) *rig {
 	t.Helper()
 	requireMode(t, o.Mode)
+	o.Cgroups = cgroups
 	r := &rig{t: t, dir: realDir(t)}
 	r.core = openCore(t, o)
 	r.listen(r.core)

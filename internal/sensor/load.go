@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -19,6 +20,7 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 
 	"github.com/kubearmor/kubearmor-operator/bpf/capable"
+	"github.com/kubearmor/kubearmor-operator/bpf/dns"
 	"github.com/kubearmor/kubearmor-operator/bpf/exec"
 	"github.com/kubearmor/kubearmor-operator/bpf/file"
 	"github.com/kubearmor/kubearmor-operator/bpf/path"
@@ -44,6 +46,8 @@ const (
 // specs are the objects as they will be loaded, and the maps that they share.
 type specs struct {
 	objects []*ebpf.CollectionSpec
+	// lookups is the one of them that the core can do without.
+	lookups *ebpf.CollectionSpec
 	maps    map[string]*ebpf.MapSpec
 	// taskStorage says whether the programs may use task_slots.
 	taskStorage bool
@@ -62,16 +66,18 @@ func loadSpecs(mode Mode) (specs, error) {
 		taskStorage: mode == ModeEnforce && haveReliableTaskStorage(),
 	}
 	for _, load := range []func() (*ebpf.CollectionSpec, error){
-		exec.LoadExec, file.LoadFile, path.LoadPath, socket.LoadSocket, capable.LoadCapable,
+		exec.LoadExec, file.LoadFile, path.LoadPath, socket.LoadSocket, capable.LoadCapable, dns.LoadDns,
 	} {
 		object, err := load()
 		if err != nil {
 			return specs{}, fmt.Errorf("read object: %w", err)
 		}
-		maps.DeleteFunc(object.Programs, func(_ string, p *ebpf.ProgramSpec) bool {
-			return (p.Type == ebpf.LSM) != (mode == ModeEnforce)
+		// Of each program there is one for either mode, which its name ends with.
+		maps.DeleteFunc(object.Programs, func(name string, _ *ebpf.ProgramSpec) bool {
+			return !strings.HasSuffix(name, "_"+string(mode))
 		})
 		s.objects = append(s.objects, object)
+		s.lookups = object
 	}
 	err := s.shareMaps()
 	return s, err
@@ -146,6 +152,10 @@ func (c *Core) load(s specs) error {
 		"spare_slots":     s.spareSlots,
 	}
 	for _, object := range s.objects {
+		if object == s.lookups {
+			c.loadLookups(object, settings, cache)
+			continue
+		}
 		c.missing = append(c.missing, kernel.leaveOut(object)...)
 		if err := c.loadObject(object, settings, cache); err != nil {
 			return err

@@ -22,7 +22,7 @@ func pointsOf(prefix, check, commit string) []string {
 	for i := range names {
 		names[i] = prefix + names[i]
 	}
-	return names
+	return append([]string{HookLookup}, names...)
 }
 
 func TestEveryObjectHasTheSameMapsAndItsOwnHooks(t *testing.T) {

@@ -33,8 +33,10 @@ type Options struct {
 	Mode Mode
 	// BPFFS is the host's bpffs mount point as this process sees it. Empty: nothing is pinned, and everything ends with
 	// the process.
-	BPFFS  string
-	Logger logr.Logger
+	BPFFS string
+	// Cgroups is the root of the host's cgroup v2 hierarchy as this process sees it. Empty: nobody looks into DNS queries.
+	Cgroups string
+	Logger  logr.Logger
 }
 
 // Core is one loaded and attached set of programs with its tables.
@@ -42,6 +44,8 @@ type Core struct {
 	mode Mode
 	log  logr.Logger
 	key  table.Key
+	// cgroups is the root of the hierarchy, or empty.
+	cgroups string
 	// pins is nil when nothing is pinned.
 	pins *pins
 
@@ -70,7 +74,7 @@ type hook struct {
 // Open loads and attaches the core. If an earlier process left one below o.BPFFS, its tables are kept where they have
 // the same shape, and its programs are taken off only after this one's are attached. The error is a *LoadError.
 func Open(ctx context.Context, o Options) (*Core, error) {
-	c := &Core{mode: o.Mode, log: o.Logger, maps: map[string]*ebpf.Map{}, inner: map[string]*ebpf.MapSpec{}}
+	c := &Core{mode: o.Mode, log: o.Logger, cgroups: o.Cgroups, maps: map[string]*ebpf.Map{}, inner: map[string]*ebpf.MapSpec{}}
 	if c.log.GetSink() == nil {
 		c.log = logr.Discard()
 	}

@@ -48,6 +48,7 @@ func causes() map[uint32]string {
 		4:  "path_unreachable",
 		5:  "path_fault",
 		6:  "scratch_busy",
+		7:  "dns_query_unread",
 		8:  "denial_ring_full",
 		9:  "audit_ring_full",
 		10: "event_without_source",

@@ -26,7 +26,7 @@ func TestThisKernelAcceptsEveryProgram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		core := &Core{mode: mode, log: logr.Discard(), maps: map[string]*ebpf.Map{}, inner: map[string]*ebpf.MapSpec{}}
+		core := &Core{mode: mode, log: logr.Discard(), cgroups: cgroups, maps: map[string]*ebpf.Map{}, inner: map[string]*ebpf.MapSpec{}}
 		err = core.load(s)
 		if errors.Is(err, unix.EPERM) {
 			skip(t, "needs a kernel that lets programs of these types be loaded")

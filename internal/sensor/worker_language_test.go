@@ -37,6 +37,7 @@ func languageWorkers() map[string]func(args []string) error {
 		"run":           run,
 		"socket":        openSocket,
 		"connect":       connectUDP,
+		"lookup":        lookUp,
 		"chroot-only":   func(a []string) error { return unix.Chroot(a[0]) },
 	}
 }

@@ -63,7 +63,7 @@ func (a *Alert) operation(e enforcer.Event) {
 	case e.Operation == enforcer.OperationExec:
 		a.Operation = operationProcess
 		a.ProcessName, a.ParentProcessName = e.Resource, e.Source
-	case e.Domain == compile.DomainNetwork:
+	case e.Domain == compile.DomainNetwork, e.Domain == compile.DomainDNS:
 		a.Operation = operationNetwork
 	case e.Domain == compile.DomainCapabilities:
 		a.Operation = operationCapabilities
@@ -71,8 +71,12 @@ func (a *Alert) operation(e enforcer.Event) {
 		a.Operation = operationFile
 	}
 	a.Data = "lsm=" + hookOf(e.Operation)
-	if e.Operation == enforcer.OperationOpen {
+	switch e.Operation {
+	case enforcer.OperationOpen:
 		a.Data += " flags=" + openFlags(e.Flags)
+	case enforcer.OperationLookup:
+		// No hook of an LSM sees names.
+		a.Data = "hook=CGROUP_SKB_EGRESS"
 	}
 }
 
@@ -102,7 +106,7 @@ func hookOf(operation string) string {
 func (a *Alert) verdict(e enforcer.Event, rule *compile.RuleInfo) {
 	blocks := e.Action == compile.ActionBlock || (rule != nil && rule.Action == compile.ActionBlock)
 	switch {
-	case e.Denied && e.Domain == compile.DomainCapabilities:
+	case e.Denied && (e.Domain == compile.DomainCapabilities || e.Domain == compile.DomainDNS):
 		a.Action, a.Result = actionBlock, resultNotPermitted
 	case e.Denied:
 		a.Action, a.Result = actionBlock, resultDenied
@@ -125,6 +129,9 @@ func (a *Alert) rule(e enforcer.Event, rule *compile.RuleInfo) {
 	case e.Rule == enforcer.RulePosture:
 		a.PolicyName = policyPosture
 		a.Message = "No rule allows the operation, and the workload has Allow rules: what they do not allow gets the default posture."
+	case e.Rule == enforcer.RuleUnresolved && e.Domain == compile.DomainDNS:
+		a.PolicyName = policyUnresolved
+		a.Message = "The query could not be read, and the workload has rules that block: what cannot be told from a query for a blocked name is blocked."
 	case e.Rule == enforcer.RuleUnresolved:
 		a.PolicyName = policyUnresolved
 		a.Message = "The path could not be resolved, and the workload has rules that block: what cannot be told from a blocked path is blocked."

@@ -122,6 +122,7 @@ func TestOperationsAreThoseOfTheDomains(t *testing.T) {
 		"attributes":             {compile.DomainFile, enforcer.OperationSetattr, "File lsm=INODE_SETATTR Permission denied"},
 		"a socket":               {compile.DomainNetwork, enforcer.OperationSocket, "Network lsm=SOCKET_CREATE Permission denied"},
 		"a connection":           {compile.DomainNetwork, enforcer.OperationConnect, "Network lsm=SOCKET_CONNECT Permission denied"},
+		"a name":                 {compile.DomainDNS, enforcer.OperationLookup, "Network hook=CGROUP_SKB_EGRESS Operation not permitted"},
 		"a capability":           {compile.DomainCapabilities, enforcer.OperationCapable, "Capabilities lsm=CAPABLE Operation not permitted"},
 	} {
 		t.Run(name, func(t *testing.T) {

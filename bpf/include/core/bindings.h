@@ -34,6 +34,8 @@ struct binding {
 	 * for "/", bit 1 for "/etc/"; bit 63 stands for 63 and deeper.
 	 */
 	u64 depths[2];
+	/* How many labels the profile's wildcards of DNS names have: bit 1 for *.example, bit 63 for 63 and more. */
+	u64 names;
 	/* For each domain of paths (less 1), where its automaton's map of bytes is, or 0, and the row that it starts with. */
 	u32 automaton[2];
 	u32 start[2];
@@ -75,18 +77,26 @@ struct {
 	__array(values, struct bindings_table);
 } bindings SEC(".maps");
 
+/* The table in force and its header; 0 if there is none. */
+static __always_inline void *bindings_in_force(struct binding **header)
+{
+	u64 header_key = 0;
+	u32 current = 0;
+	void *table = bpf_map_lookup_elem(&bindings, &current);
+
+	if (!table)
+		return 0;
+	*header = bpf_map_lookup_elem(table, &header_key);
+	return *header ? table : 0;
+}
+
 static __always_inline struct binding *binding_of_current(u64 *cgroup)
 {
 	struct binding *header, *binding;
-	u64 header_key = 0, id;
-	u32 current = 0;
-	void *table;
+	u64 id;
+	void *table = bindings_in_force(&header);
 
-	table = bpf_map_lookup_elem(&bindings, &current);
 	if (!table)
-		return 0;
-	header = bpf_map_lookup_elem(table, &header_key);
-	if (!header)
 		return 0;
 	for (u32 i = 0; i < CGROUP_LEVELS; i++) {
 		if (i >= header->level_count)

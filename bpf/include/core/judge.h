@@ -14,16 +14,11 @@
 #define NO_RULES (~2U)
 
 /* No slot: no room for a path, so the event has none. */
-__noinline int judge_busy(u32 domain, u32 operation, u32 asked)
+static __always_inline bool judge_without(const struct binding *b, u64 cgroup, u32 domain, u32 operation, u32 asked)
 {
 	struct event e = {};
-	struct binding *b;
-	u64 cgroup = 0;
 
 	count(PATH_BUSY);
-	b = binding_of_current(&cgroup);
-	if (!b)
-		return 0;
 	e.action = answer_unresolved(b, domain, asked);
 	if (e.action < ACTION_AUDIT)
 		return 0;
@@ -36,9 +31,18 @@ __noinline int judge_busy(u32 domain, u32 operation, u32 asked)
 	e.operation = operation;
 	e.denied = answer_denies(e.action, asked);
 	e.status = PATH_BUSY;
-	task_describe(&e);
+	if (!(asked & ASK_ELSEWHERE))
+		task_describe(&e);
 	report_send(&e, sizeof(e));
 	return e.denied;
+}
+
+__noinline int judge_busy(u32 domain, u32 operation, u32 asked)
+{
+	u64 cgroup = 0;
+	struct binding *b = binding_of_current(&cgroup);
+
+	return b && judge_without(b, cgroup, domain, operation, asked);
 }
 
 static __always_inline void judge_report(struct scratch *s, u32 slot)
@@ -106,6 +110,19 @@ __noinline int judge_path(u32 slot)
 	return answer_denies(s->action, s->asked);
 }
 
+/* The slot to ask about a profile with, or NO_SLOT. */
+static __always_inline u32 judge_slot(const struct binding *b, u64 cgroup)
+{
+	u32 slot = scratch_take();
+	struct scratch *s = scratch_at(slot);
+
+	if (!s)
+		return NO_SLOT;
+	s->binding = *b;
+	s->cgroup = cgroup;
+	return slot;
+}
+
 /*
  * The slot to ask with, NO_RULES or NO_SLOT. domains is a bit for each domain that may have something to say. Global, so
  * that what follows is verified once, and not for each level of cgroups and each slot.
@@ -113,9 +130,8 @@ __noinline int judge_path(u32 slot)
 __noinline int judge_begin(u32 domains)
 {
 	struct binding *b;
-	struct scratch *s;
 	u64 cgroup = 0;
-	u32 slot, flags = 0;
+	u32 flags = 0;
 
 	b = binding_of_current(&cgroup);
 	if (!b)
@@ -126,13 +142,7 @@ __noinline int judge_begin(u32 domains)
 	}
 	if (!(flags & DOMAIN_RULES))
 		return NO_RULES;
-	slot = scratch_take();
-	s = scratch_at(slot);
-	if (!s)
-		return NO_SLOT;
-	s->binding = *b;
-	s->cgroup = cgroup;
-	return slot;
+	return judge_slot(b, cgroup);
 }
 
 /* Asks about one path; true if it is denied. */

@@ -19,6 +19,8 @@ enum asked {
 	ASK_ARGUMENTS = 1 << 4,
 	/* No event unless it is denied. */
 	ASK_QUIET = 1 << 5,
+	/* The current task is not the one that asks. */
+	ASK_ELSEWHERE = 1 << 6,
 };
 
 /* What is asked about one path. */

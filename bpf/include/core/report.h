@@ -7,6 +7,7 @@
 #include "audits.h"
 #include "counters.h"
 #include "denials.h"
+#include "question.h"
 #include "reports.h"
 #include "task.h"
 #include "walk.h"
@@ -48,15 +49,12 @@ static __always_inline u32 report_executable(struct report *r, struct scratch *s
 	return report_path(r, s, at);
 }
 
-static __always_inline void report_whole(struct report *r, struct scratch *s, u32 slot)
+/* Adds who does it, behind the resource; returns the length of everything. */
+static __always_inline u32 report_executables(struct report *r, struct scratch *s, u32 slot, u32 bytes)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct event *e = &r->event;
-	u32 bytes;
 
-	*e = s->event;
-	bytes = report_path(r, s, 0);
-	e->resource_bytes = bytes;
 	e->source_bytes = report_executable(r, s, slot, task, bytes);
 	e->source_kind = s->kind;
 	e->source_status = s->status;
@@ -64,7 +62,19 @@ static __always_inline void report_whole(struct report *r, struct scratch *s, u3
 	e->parent_bytes = report_executable(r, s, slot, BPF_CORE_READ(task, real_parent), bytes);
 	e->parent_kind = s->kind;
 	e->parent_status = s->status;
-	bytes += e->parent_bytes;
+	return bytes + e->parent_bytes;
+}
+
+static __always_inline void report_whole(struct report *r, struct scratch *s, u32 slot)
+{
+	struct event *e = &r->event;
+	u32 bytes;
+
+	*e = s->event;
+	bytes = report_path(r, s, 0);
+	e->resource_bytes = bytes;
+	if (!(s->asked & ASK_ELSEWHERE))
+		bytes = report_executables(r, s, slot, bytes);
 	if (bytes <= sizeof(r->paths))
 		report_send(e, sizeof(*e) + bytes);
 }
@@ -85,7 +95,8 @@ __noinline int report(u32 slot)
 	e->inode = s->inode;
 	e->magic = s->magic;
 	e->kind = s->kind;
-	task_describe(e);
+	if (!(s->asked & ASK_ELSEWHERE))
+		task_describe(e);
 	r = report_take();
 	if (r) {
 		report_whole(r, s, slot);

@@ -28,6 +28,9 @@ enum rule_kind {
 	RULE_CAPABILITY = 8,
 	/* A directory that something is in which a Block rule names. */
 	RULE_ANCESTOR = 9,
+	/* The labels of a domain name, the last one first: of that name, and of all names below it. */
+	RULE_NAME = 10,
+	RULE_WILDCARD = 11,
 };
 
 enum rule_flags {

@@ -37,12 +37,13 @@ static __always_inline void task_describe(struct event *e)
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
 	u32 level = BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID], level);
 
-	e->host_pid = bpf_get_current_pid_tgid() >> 32;
+	/* Read from the task: the helpers for the current one are not open to programs of all types. */
+	e->host_pid = BPF_CORE_READ(task, tgid);
 	e->host_ppid = BPF_CORE_READ(parent, tgid);
 	e->pid = task_pid_at(task, level, 0);
 	e->ppid = task_pid_at(parent, level, task_pid_namespace(task, level));
-	e->uid = bpf_get_current_uid_gid();
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	e->uid = BPF_CORE_READ(task, cred, uid.val);
+	bpf_probe_read_kernel(e->comm, sizeof(e->comm), __builtin_preserve_access_index(&task->comm));
 }
 
 #endif

@@ -27,6 +27,15 @@ struct found_directory {
 	u32 pad;
 };
 
+/* Where a DNS query goes to. */
+struct server {
+	u8 version;
+	u8 protocol;
+	u16 port;
+	u32 pad;
+	u8 address[16];
+};
+
 struct pending_key {
 	u64 task;
 	/* Whether it is a script's interpreter that is executed. */
@@ -114,6 +123,13 @@ struct scratch {
 	/* The pass ends with a slash. */
 	u32 closed;
 	u32 pad4;
+
+	/* The DNS query (query.h): where its next question, its end and the segment's are, and the labels of the name. */
+	struct server server;
+	u32 query_at;
+	u32 query_end;
+	u32 segment_end;
+	u32 labels;
 
 	/* The arguments of a program that is executed (arguments.h). */
 	struct pending_key pending_key;

@@ -9,6 +9,7 @@ enum domain {
 	DOMAIN_FILE = 2,
 	DOMAIN_NETWORK = 3,
 	DOMAIN_CAPABILITIES = 4,
+	DOMAIN_DNS = 5,
 	DOMAINS = 8,
 };
 
@@ -60,6 +61,7 @@ enum operation {
 	OPERATION_SOCKET_ACCEPT = 18,
 	OPERATION_SOCKET_SENDMSG = 19,
 	OPERATION_CAPABLE = 20,
+	OPERATION_LOOKUP = 21,
 };
 
 /* The rules of verdicts that no rule made: on a path that could not be resolved, and on what an allow-list does not name. */
@@ -81,6 +83,8 @@ enum path_status {
 	PATH_FAULT = 5,
 	/* No scratch slot was free. */
 	PATH_BUSY = 6,
+	/* Of a DNS query: its question could not be read. */
+	PATH_NO_QUESTION = 7,
 };
 
 /* What a path names. */

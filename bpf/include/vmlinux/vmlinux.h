@@ -56,6 +56,21 @@ struct user_pt_regs {
 };
 #endif
 
+/* What programs are given of a packet and of its socket: an interface of the kernel's, whose offsets stay. */
+struct bpf_sock {
+	u32 other[12];
+	u16 dst_port;
+};
+
+struct __sk_buff {
+	u32 len;
+	u32 other[3];
+	u32 protocol;
+	u32 more[37];
+	struct bpf_sock *sk;
+	u32 gso_size;
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct hlist_bl_node {
@@ -147,7 +162,13 @@ struct signal_struct {
 	struct pid *pids[4];
 };
 
-struct cgroup;
+struct kernfs_node {
+	u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
 
 struct css_set {
 	struct cgroup *dfl_cgrp;
@@ -158,6 +179,7 @@ typedef struct {
 } kernel_cap_t;
 
 struct cred {
+	kuid_t uid;
 	kuid_t fsuid;
 	kernel_cap_t cap_effective;
 };
@@ -183,6 +205,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct css_set *cgroups;
 	int tgid;
+	char comm[16];
 };
 
 #pragma clang attribute pop

@@ -12,5 +12,5 @@ import (
 
 // Open attaches the core to the LSM hooks, or adopts the one that an earlier agent pinned.
 func Open(ctx context.Context, o enforcer.Options) (*enforcer.Core, error) {
-	return sensor.Open(ctx, sensor.Options{Mode: sensor.ModeEnforce, BPFFS: o.BPFFS(), Logger: o.Logger})
+	return sensor.Open(ctx, sensor.Options{Mode: sensor.ModeEnforce, BPFFS: o.BPFFS(), Cgroups: o.Cgroups(), Logger: o.Logger})
 }

@@ -17,5 +17,5 @@ func Open(ctx context.Context, o enforcer.Options) (*enforcer.Core, error) {
 	if err := enforcer.Detach(o); err != nil {
 		return nil, fmt.Errorf("detach an earlier core: %w", err)
 	}
-	return sensor.Open(ctx, sensor.Options{Mode: sensor.ModeObserve, Logger: o.Logger})
+	return sensor.Open(ctx, sensor.Options{Mode: sensor.ModeObserve, Cgroups: o.Cgroups(), Logger: o.Logger})
 }

@@ -162,8 +162,11 @@ func (b *builder) postures() map[Domain]Action {
 
 // postureOf a domain that is an allow-list: what an operation gets that no rule decides, none to let it pass.
 func postureOf(w Workload, d Domain) Action {
-	if d == DomainProcess {
+	switch d {
+	case DomainProcess:
 		d = DomainFile
+	case DomainDNS:
+		d = DomainNetwork
 	}
 	switch posture := w.Postures[d]; {
 	case posture == policy.PostureAllow:

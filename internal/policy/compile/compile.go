@@ -31,7 +31,7 @@ type Workload struct {
 	// AuditOnly: the workload is annotated as audited, so that Block means Audit, in rules and postures.
 	AuditOnly bool
 	// Postures of the allow-lists of files, network and capabilities; audit where there is none. Processes have that of
-	// files.
+	// files, names that of the network.
 	Postures map[Domain]policy.Posture
 	// Root of the workload, as its processes see it; nil when it cannot be looked at, and then every path is taken as it
 	// is written.

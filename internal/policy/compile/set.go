@@ -22,6 +22,7 @@ const (
 	DomainFile         = policy.DomainFile
 	DomainNetwork      = policy.DomainNetwork
 	DomainCapabilities = policy.DomainCapabilities
+	DomainDNS          = policy.DomainDNS
 )
 
 // The actions.
@@ -36,7 +37,7 @@ const (
 type Match uint8
 
 // The matches. A recursive directory matches everything below it, at any depth; a plain one its direct entries only.
-// Neither matches the directory itself.
+// Neither matches the directory itself. A wildcard matches every name below a domain, at any depth, and not the domain.
 const (
 	MatchPath       Match = 1
 	MatchDirectory  Match = 2
@@ -45,6 +46,8 @@ const (
 	MatchPattern    Match = 5
 	MatchProtocol   Match = 6
 	MatchCapability Match = 7
+	MatchName       Match = 8
+	MatchWildcard   Match = 9
 )
 
 // Conditions of a rule, a bit each. The values are shared with bpf/include/core. An operation that meets all of them is
@@ -74,7 +77,8 @@ type Rule struct {
 	Match  Match
 	Action Action
 	// Path is what Match compares: an absolute path, for a directory with "/" at its end; a base name; a glob; a
-	// protocol ("tcp"); a capability ("net_raw").
+	// protocol ("tcp"); a capability ("net_raw"); a domain name in lower case ("example.com",
+	// "*.example.com").
 	Path string
 	// Source is the path of the executable that the rule is for; empty for all of them.
 	Source     string

@@ -11,10 +11,13 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 )
 
-// Limits of paths, in bytes.
+// Limits of paths and of domain names, in bytes.
 const (
 	maxPath = 4096
 	maxName = 255
+
+	maxLabel      = 63
+	maxDomainName = 255
 )
 
 func problem(rule *compile.Rule, format string, args ...any) *Problem {
@@ -32,7 +35,7 @@ func checkProfile(p compile.Profile) *Problem {
 		}
 	}
 	for domain, posture := range p.Postures {
-		if domain == 0 || domain > compile.DomainCapabilities || posture < compile.ActionAllow || posture > compile.ActionBlock {
+		if domain == 0 || domain > compile.DomainDNS || posture < compile.ActionAllow || posture > compile.ActionBlock {
 			return &Problem{Text: fmt.Sprintf("the core has no posture %s in domain %s", posture, domain)}
 		}
 	}
@@ -67,6 +70,8 @@ func check(rule *compile.Rule) string {
 		return checkObject(rule)
 	case compile.DomainNetwork, compile.DomainCapabilities:
 		return checkWord(rule)
+	case compile.DomainDNS:
+		return checkDomainName(rule)
 	default:
 		return fmt.Sprintf("the core has no domain %d", rule.Domain)
 	}
@@ -116,6 +121,33 @@ func checkWord(rule *compile.Rule) string {
 		}
 	default:
 		return fmt.Sprintf("domain %s has no match %d", rule.Domain, rule.Match)
+	}
+	return ""
+}
+
+// wildcard is what the name of a MatchWildcard begins with.
+const wildcard = "*."
+
+// checkDomainName checks a rule of DNS: labels of 1 to 63 bytes, 255 with the length of each and that of the empty one.
+func checkDomainName(rule *compile.Rule) string {
+	if text := checkConditions(rule, 0); text != "" {
+		return text
+	}
+	name, isWildcard := strings.CutPrefix(rule.Path, wildcard)
+	switch {
+	case rule.Match != compile.MatchName && rule.Match != compile.MatchWildcard:
+		return fmt.Sprintf("domain %s has no match %d", rule.Domain, rule.Match)
+	case isWildcard != (rule.Match == compile.MatchWildcard):
+		return "a wildcard, and nothing else, begins with " + wildcard
+	case len(name)+2 > maxDomainName:
+		return fmt.Sprintf("it is longer than %d bytes", maxDomainName-2)
+	case strings.ContainsFunc(name, func(c rune) bool { return 'A' <= c && c <= 'Z' }):
+		return "it is not in lower case"
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > maxLabel {
+			return fmt.Sprintf("it has a label that is empty or longer than %d bytes", maxLabel)
+		}
 	}
 	return ""
 }

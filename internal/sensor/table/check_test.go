@@ -29,7 +29,7 @@ func TestWhatCanNeverMatchIsRefused(t *testing.T) {
 		"a zero byte":                        {func(r *compile.Rule) { r.Path = "/a\x00" }, "zero byte"},
 		"a component that is too long":       {func(r *compile.Rule) { r.Path = "/" + strings.Repeat("n", 256) }, "255 bytes"},
 		"a path that is too long":            {func(r *compile.Rule) { r.Path = strings.Repeat("/n", 2049) }, "4096 bytes"},
-		"a domain that is not the core's":    {func(r *compile.Rule) { r.Domain = policy.DomainDNS }, "domain 5"},
+		"a domain that is not the core's":    {func(r *compile.Rule) { r.Domain = policy.DomainSyscalls }, "domain 6"},
 		"an action that is none":             {func(r *compile.Rule) { r.Action = compile.ActionNone }, "action 0"},
 		"a match that is none":               {func(r *compile.Rule) { r.Match = 0 }, "match 0"},
 		"a match of another domain":          {func(r *compile.Rule) { r.Match = compile.MatchCapability }, "match 7"},
@@ -97,7 +97,7 @@ func TestProfilesThatDoNotHoldTogetherAreRefused(t *testing.T) {
 		says    string
 	}{
 		"a posture of a domain that is none": {compile.Profile{Postures: map[compile.Domain]compile.Action{0: block}}, "no posture Block in domain none"},
-		"a posture of names":                 {compile.Profile{Postures: map[compile.Domain]compile.Action{policy.DomainDNS: block}}, "domain dns"},
+		"a posture of system calls":          {compile.Profile{Postures: map[compile.Domain]compile.Action{policy.DomainSyscalls: block}}, "domain syscalls"},
 		"a posture that is none":             {compile.Profile{Postures: map[compile.Domain]compile.Action{files: 0}}, "no posture None"},
 		"patterns of the network":            {compile.Profile{Patterns: map[compile.Domain]compile.Patterns{network: {}}}, "only processes and files"},
 		"no automaton":                       {compile.Profile{Rules: []compile.Rule{star}, Patterns: held(func(p *compile.Patterns) { p.Automaton = nil })}, "no automaton"},

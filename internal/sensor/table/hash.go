@@ -60,6 +60,16 @@ func (h *Hasher) Path(path string) {
 	}
 }
 
+// Name reads a domain name without a closing dot.
+func (h *Hasher) Name(name string) {
+	for name != "" {
+		dot := strings.LastIndexByte(name, '.')
+		label := name[dot+1:]
+		h.Bytes(string(rune(len(label))) + label)
+		name = name[:max(dot, 0)]
+	}
+}
+
 // Select is the hash of what was read and of what is asked about it. The Hasher can go on.
 func (h Hasher) Select(s Selector) Sum {
 	h.Word(uint64(s.Profile))

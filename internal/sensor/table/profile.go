@@ -80,6 +80,10 @@ func kindOf(m compile.Match) Kind {
 		return KindProtocol
 	case compile.MatchCapability:
 		return KindCapability
+	case compile.MatchName:
+		return KindName
+	case compile.MatchWildcard:
+		return KindWildcard
 	default:
 		return 0
 	}
@@ -122,6 +126,8 @@ func (l *layout) read(s subject) Hasher {
 	case KindCapability:
 		number, _ := CapabilityNumber(s.path)
 		h.Word(uint64(number))
+	case KindName, KindWildcard:
+		h.Name(strings.TrimPrefix(s.path, wildcard))
 	default:
 		h.Path(s.path)
 	}

@@ -40,6 +40,8 @@ type Summary struct {
 	// Depths at which there are directories, of processes and of files: bit 0 for "/", bit 1 for "/etc/"; bit 63 stands
 	// for 63 and deeper.
 	Depths [2]uint64
+	// Names are the numbers of labels that wildcards have: bit 1 for "*.example"; bit 63 for 63 and more.
+	Names uint64
 	// Automata of the patterns of processes and of files.
 	Automata [2]Placed
 }
@@ -76,6 +78,9 @@ func (s *Summary) add(rule *compile.Rule) {
 	case compile.MatchDirectory, compile.MatchRecursive:
 		flags |= DomainDirectory
 		s.Depths[rule.Domain-1] |= 1 << min(strings.Count(rule.Path, "/")-1, deepest)
+	}
+	if rule.Match == compile.MatchWildcard {
+		s.Names |= 1 << min(strings.Count(rule.Path, "."), deepest)
 	}
 	if rule.Source != "" {
 		flags |= DomainSources

@@ -50,6 +50,9 @@ const (
 	// KindAncestor: the words of a directory below which a Block rule of the domain names something. The entry's id is
 	// the first such rule's. Its source is the rule's: who asks for a task with a class of source asks for 0 too.
 	KindAncestor Kind = 9
+	// KindName, KindWildcard: the labels of a domain name, the last one first, each behind its length.
+	KindName     Kind = 10
+	KindWildcard Kind = 11
 )
 
 // Flags of an entry.

@@ -36,7 +36,6 @@ const (
 // whose rules are all in force does not belong here any more.
 func missing() map[string]string {
 	return map[string]string{
-		"dns.yaml":     "DNS names",
 		"presets.yaml": "presets",
 	}
 }

@@ -94,7 +94,7 @@ func (s scene) script(policies string) script.Run {
 		op, _ := c.Model()
 		run.Operations = append(run.Operations, script.Operation{
 			Op: c.Op, Path: c.Path, NewPath: c.NewPath, Source: c.Source, Args: c.Args, UID: c.UID, Owner: c.Owner,
-			Terminal: c.Terminal, Memory: c.Memory, Family: op.Family, Type: op.Type, Protocol: op.Protocol, Capability: op.Capability,
+			Terminal: c.Terminal, Memory: c.Memory, Family: op.Family, Type: op.Type, Protocol: op.Protocol, Capability: op.Capability, Domain: op.Name,
 		})
 	}
 	return run
@@ -200,7 +200,7 @@ func concerns(a telemetry.Alert, op model.Operation, got script.Result, want cas
 		return filepath.Base(a.Resource) == base && (a.Operation == "Process" || a.Operation == "File" && want.Verdict == "Block")
 	case policy.DomainFile:
 		return a.Operation == "File" && filepath.Base(a.Resource) == filepath.Base(op.Path) || filepath.Base(a.Resource) == filepath.Base(op.NewPath)
-	case policy.DomainNetwork:
+	case policy.DomainNetwork, policy.DomainDNS:
 		return a.Operation == "Network"
 	case policy.DomainCapabilities:
 		return a.Operation == "Capabilities"

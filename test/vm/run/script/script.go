@@ -25,6 +25,8 @@ type Operation struct {
 	// Family, Type and Protocol of a socket, as numbers of the kernel.
 	Family, Type, Protocol int
 	Capability             string
+	// Domain that is looked up.
+	Domain string
 }
 
 // Run is one `karmor run`.

@@ -71,6 +71,8 @@ func do(op script.Operation) error {
 		return unix.Chmod(op.Path, 0o666)
 	case "socket", "connect", "bind", "listen":
 		return socket(op)
+	case "dns":
+		return lookUp(op.Domain)
 	case "capable":
 		return useCapability(op.Capability)
 	default:
