@@ -39,7 +39,8 @@ func newPolicyEval(streams Streams) *cobra.Command {
 		Use:   "eval -f FILE --op OPERATION [flags] [-- ARGUMENT…]",
 		Short: "Say what policies do with one operation, and why",
 		Long: "eval asks the reference model, which every backend is tested against: the policies of the files, a workload and one\n" +
-			"operation of it in, a verdict out. Policies that do not select the workload have no say.\n\n" +
+			"operation of it in, a verdict out. Policies that do not select the workload have no say; where no namespace, labels and\n" +
+			"container are given, every policy of the files selects it, as with karmor run.\n\n" +
 			"Exit codes: 0 there is a verdict, whatever it is; 1 a policy is invalid or cannot be read; 2 wrong usage.",
 		Example: "  karmor policy eval -f policies/ --namespace shop --labels app=web --op exec --path /usr/bin/curl --source /bin/sh\n" +
 			"  karmor policy eval -f p.yaml --posture file=block --op read --path /etc/passwd --uid 1000 --owner 0\n" +
@@ -65,7 +66,7 @@ func (e *policyEval) flags(cmd *cobra.Command) {
 	f.StringVarP(&e.output, "output", "o", "text", "text or json")
 	f.StringVar(&e.root, "root", "", "folder that is the workload's root: its symlinks are followed")
 
-	f.StringVar(&e.workload.Namespace, "namespace", "", "namespace of the workload (default \"default\")")
+	f.StringVar(&e.workload.Namespace, "namespace", "", "namespace of the workload (default \"default\" where labels or a container are given)")
 	f.StringVar(&e.labels, "labels", "", "labels of the Pod, or of the node with --host: key=value,…")
 	f.StringVar(&e.annotations, "annotations", "", "annotations of the Pod, or of the node with --host: key=value,…")
 	f.StringVar(&e.workload.Container, "container", "", "name of the container")
@@ -97,6 +98,8 @@ func (e *policyEval) complete(cmd *cobra.Command, args []string) error {
 		return usagef("policy eval: unknown argument %q; arguments of the program come after --", args[0])
 	}
 	e.operation.Args = append(e.operation.Args, args...)
+	given := cmd.Flags().Changed
+	e.workload.Every = !given("namespace") && !given("labels") && !given("container")
 	var err error
 	if e.workload.Labels, err = keyValues("labels", e.labels); err != nil {
 		return err

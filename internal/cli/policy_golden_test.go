@@ -73,6 +73,15 @@ func TestPolicyEval(t *testing.T) {
 			`{"verdict":"Block","policy":"web","rule":"spec.process.matchPaths[0]","reason":"the exact path rule ` +
 				`spec.process.matchPaths[0] of KubeArmorPolicy shop/web denies it"}` + "\n",
 		},
+		"every policy of the files, where nobody says for whom": {
+			[]string{"--op", "exec", "--path", "/bin/sh"},
+			`{"verdict":"Block","policy":"web","rule":"spec.process.matchPaths[0]","reason":"the exact path rule ` +
+				`spec.process.matchPaths[0] of KubeArmorPolicy shop/web denies it"}` + "\n",
+		},
+		"not the policy for other labels": {
+			[]string{"--labels", "app=db", "--op", "exec", "--path", "/bin/sh"},
+			`{"verdict":"Allow","policy":"","rule":"","reason":"no rule matches it, and no Allow rule makes its domain an allow-list"}` + "\n",
+		},
 		"a workload that nothing selects": {
 			[]string{"--host", "--op", "write", "--path", "/a"},
 			`{"verdict":"Allow","policy":"","rule":"","reason":"no policy selects the workload"}` + "\n",

@@ -33,6 +33,8 @@ type Workload struct {
 	Annotations map[string]string `yaml:"annotations"`
 	Container   string            `yaml:"container"`
 	Host        bool              `yaml:"host"`
+	// Every policy selects it.
+	Every bool `yaml:"-"`
 }
 
 // Check says what cannot be.
@@ -88,6 +90,7 @@ func Select(documents []document.Document, w Workload, postures map[policy.Domai
 	}
 	subject := model.Subject{
 		Host: w.Host, Namespace: namespace, Container: w.Container, Labels: w.Labels, Annotations: w.Annotations,
+		Every: w.Every,
 	}
 	selected := model.Select(all, subject, model.Settings{
 		Postures: postures, SystemNamespaces: selector.SystemNamespaces(ownNamespace),

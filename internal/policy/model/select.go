@@ -44,6 +44,10 @@ type Subject struct {
 	Container            string
 
 	Labels, Annotations map[string]string
+
+	// Every policy of its kind is taken to select the subject, whatever the selector says: the question is what policies
+	// do, and not whom they are for.
+	Every bool
 }
 
 // Settings of the cluster.
@@ -77,13 +81,13 @@ func selects(object runtime.Object, s Subject, pod selector.Pod) bool {
 	var pods selector.Selector
 	switch p := object.(type) {
 	case *securityv1.KubeArmorHostPolicy:
-		return s.Host && selector.SelectsNode(p, s.Labels)
+		return s.Host && (s.Every || selector.SelectsNode(p, s.Labels))
 	case *securityv1.KubeArmorPolicy:
 		pods, _ = selector.ForPolicy(p)
 	case *securityv1.KubeArmorClusterPolicy:
 		pods, _ = selector.ForClusterPolicy(p)
 	}
-	return !s.Host && pods.SelectsPod(pod) && pods.SelectsContainer(s.Container)
+	return !s.Host && (s.Every || pods.SelectsPod(pod) && pods.SelectsContainer(s.Container))
 }
 
 // postures: the namespace's annotation, then the KubeArmorConfig's, then audit. A word that is none of the three counts
