@@ -4,14 +4,14 @@ set -euo pipefail
 
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
-git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
-cp -r "$copy" "$copy.before"
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --no-dereference --parents -t "$copy"
+cp -a "$copy" "$copy.before"
 trap 'rm -rf "$copy" "$copy.before"' EXIT
 
 echo "verify: regenerating"
 (cd "$copy" && make -s generate && go mod tidy && git init -q . && go tool -modfile=go.tools.mod golangci-lint fmt ./... )
 rm -rf "$copy/.git"
-if ! diff -r "$copy.before" "$copy"; then
+if ! diff -r --no-dereference "$copy.before" "$copy"; then
 	echo "verify: the tree is not what the sources generate; run: make generate fmt && go mod tidy" >&2
 	exit 1
 fi
