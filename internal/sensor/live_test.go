@@ -73,7 +73,6 @@ type rig struct {
 func newRig(t *testing.T, o Options) *rig {
 	t.Helper()
 	requireMode(t, o.Mode)
-	o.Cgroups = cgroups
 	r := &rig{t: t, dir: realDir(t)}
 	r.core = openCore(t, o)
 	r.listen(r.core)
@@ -91,6 +90,7 @@ func realDir(t *testing.T) string {
 
 func openCore(t *testing.T, o Options) *Core {
 	t.Helper()
+	o.Cgroups = cgroups
 	core, err := Open(t.Context(), o)
 	var verifier *ebpf.VerifierError
 	if errors.As(err, &verifier) {
