@@ -23,7 +23,7 @@ __noinline int argument_chunk(u32 slot)
 	if (!s)
 		return ARGUMENT_FAULT;
 	h = &s->states[STATE_WORD];
-	n = bpf_probe_read_user_str(s->chunk, ARGUMENT_CHUNK + 1, (void *)s->argument);
+	n = fix_read_user_str(s->chunk, ARGUMENT_CHUNK + 1, (void *)s->argument);
 	if (n <= 0)
 		return ARGUMENT_FAULT;
 	left = n - 1;

@@ -89,4 +89,16 @@ static __always_inline bool fix_rename_flags(void)
 		word;                                                                                                  \
 	})
 
+/*
+ * Reads a string of the current task; the answer counts the zero byte behind it, and is negative if it cannot be read.
+ * Until strncpy_from_user_nofault() was told so ("maccess: fix strncpy_from_user_nofault() empty string handling"), an
+ * empty string counted as 0, without its zero byte.
+ */
+static __always_inline long fix_read_user_str(void *to, u32 size, const void *from)
+{
+	long n = bpf_probe_read_user_str(to, size, from);
+
+	return n ? n : 1;
+}
+
 #endif
