@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
 
 	"github.com/kubearmor/kubearmor-operator/bpf/match"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
@@ -47,6 +48,9 @@ const testPlace = 1
 
 // OpenTestRun loads the code.
 func OpenTestRun() (*TestRun, error) {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, fmt.Errorf("raise RLIMIT_MEMLOCK, which kernels before 5.11 charge BPF maps to: %w", err)
+	}
 	spec, err := match.LoadMatch()
 	if err != nil {
 		return nil, fmt.Errorf("read object: %w", err)

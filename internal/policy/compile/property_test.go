@@ -112,7 +112,8 @@ func operations() []operation {
 
 // FuzzProfilesMeanWhatThePoliciesSay judges every operation from the policies and from the profile that they became.
 func FuzzProfilesMeanWhatThePoliciesSay(f *testing.F) {
-	for seed := range uint64(150) {
+	const seeds = 150
+	for seed := range uint64(seeds) {
 		f.Add(seed)
 	}
 	all := operations()
@@ -122,7 +123,10 @@ func FuzzProfilesMeanWhatThePoliciesSay(f *testing.F) {
 		if slices.ContainsFunc(out.Policies, func(r Result) bool {
 			return slices.ContainsFunc(r.Unsupported, func(u Unsupported) bool { return u.Reason != ReasonMultiCall })
 		}) {
-			t.Skip("a rule was left out")
+			if seed < seeds {
+				t.Fatalf("a rule was left out, so this seed proves nothing: %+v", out.Policies)
+			}
+			t.Skip("a rule was left out: only a fuzzer's own seed may do that")
 		}
 		profiles := map[ProfileID]Profile{}
 		for _, p := range out.Set.Profiles {
