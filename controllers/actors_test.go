@@ -210,6 +210,18 @@ func (k *kubelet) endsAgent(pod *corev1.Pod) {
 	}
 }
 
+// takesTheConfigAlong is the orderly end: the node's object holds a deleted KubeArmorConfig until its agent has left.
+func (k *kubelet) takesTheConfigAlong(c *v1.KubeArmorConfig, agent *corev1.Pod) {
+	k.t.Helper()
+	throughout(k.t, 2*time.Second, "the object stays until the agent answers", func() error {
+		return cluster.Get(k.t.Context(), client.ObjectKey{Name: k.node}, &v1.KubeArmorNode{})
+	})
+	k.agentReports(detached)
+	k.label(v1.LabelPool, "")
+	k.endsAgent(agent)
+	eventually(k.t, "the KubeArmorConfig goes", func() error { return isGone(k.t.Context(), c.DeepCopy()) })
+}
+
 // agentReports plays the agent: it writes its status with a fresh heartbeat.
 func (k *kubelet) agentReports(change ...func(*v1.KubeArmorNode)) {
 	k.t.Helper()

@@ -49,13 +49,7 @@ func TestObjectDeletedWithTheConfigIsDetachedFirst(t *testing.T) {
 	must(t, cluster.Delete(t.Context(), c.DeepCopy()))
 	k.kan("asks its agent to leave", asksToDetach)
 	must(t, cluster.DeleteAllOf(t.Context(), &v1.KubeArmorNode{}))
-	throughout(t, 2*time.Second, "the object stays until the agent answers", func() error {
-		return cluster.Get(t.Context(), client.ObjectKey{Name: k.node}, &v1.KubeArmorNode{})
-	})
-	k.agentReports(detached)
-	k.label(v1.LabelPool, "")
-	k.endsAgent(agent)
-	eventually(t, "the KubeArmorConfig goes", func() error { return isGone(t.Context(), c.DeepCopy()) })
+	k.takesTheConfigAlong(c, agent)
 }
 
 func TestObjectGoesAtOnceWithItsNode(t *testing.T) {

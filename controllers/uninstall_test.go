@@ -159,13 +159,7 @@ func TestUninstallWaitsForAnAgentWhoseKubeletIsDown(t *testing.T) {
 	k.isReady(corev1.ConditionFalse)
 	must(t, cluster.Delete(t.Context(), c.DeepCopy()))
 	k.kan("asks its agent to leave", asksToDetach)
-	throughout(t, 2*time.Second, "the object stays until the agent answers", func() error {
-		return cluster.Get(t.Context(), client.ObjectKey{Name: k.node}, &v1.KubeArmorNode{})
-	})
-	k.agentReports(detached)
-	k.label(v1.LabelPool, "")
-	k.endsAgent(agent)
-	eventually(t, "the KubeArmorConfig goes", func() error { return isGone(t.Context(), c.DeepCopy()) })
+	k.takesTheConfigAlong(c, agent)
 }
 
 func TestConfigWhoseFinalizerWasTakenOffLeavesNothing(t *testing.T) {

@@ -28,7 +28,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("config").
 		For(&v1.KubeArmorConfig{}).
 		Watches(&v1.KubeArmorConfig{}, all, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&corev1.Node{}, all, builder.WithPredicates(predicate.Funcs{UpdateFunc: nodeChanged})).
+		Watches(&corev1.Node{}, all, builder.WithPredicates(predicate.Funcs{UpdateFunc: NodeChanged})).
 		Watches(&v1.KubeArmorNode{}, all, builder.WithPredicates(predicate.Funcs{UpdateFunc: kanChanged}))
 	for _, kind := range render.OwnedKinds() {
 		if o, ok := kind.(client.Object); ok {
@@ -59,8 +59,8 @@ func isOwned(o client.Object) bool {
 	return o.GetLabels()[v1.LabelManagedBy] == v1.ManagedBy
 }
 
-// nodeChanged leaves out the kubelet's heartbeats.
-func nodeChanged(e event.UpdateEvent) bool {
+// NodeChanged is whether the node itself is another one, or its labels are; it leaves out the kubelet's heartbeats.
+func NodeChanged(e event.UpdateEvent) bool {
 	was, okWas := e.ObjectOld.(*corev1.Node)
 	is, okIs := e.ObjectNew.(*corev1.Node)
 	return !okWas || !okIs || !equality.Semantic.DeepEqual(was.Status.NodeInfo, is.Status.NodeInfo) || !equality.Semantic.DeepEqual(was.Labels, is.Labels)

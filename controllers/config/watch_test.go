@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 )
 
-func TestNodeChanged(t *testing.T) {
+func TestNodeChangedLeavesOutHeartbeats(t *testing.T) {
 	node := func(boot string, swap int64) *corev1.Node {
 		n := &corev1.Node{}
 		n.Status.NodeInfo = corev1.NodeSystemInfo{BootID: boot, Swap: &corev1.NodeSwapStatus{Capacity: ptr.To(swap)}}
@@ -26,7 +26,7 @@ func TestNodeChanged(t *testing.T) {
 		{"another size of swap is one", node("a", 1), node("a", 2), true},
 	}
 	for _, c := range cases {
-		if got := nodeChanged(event.UpdateEvent{ObjectOld: c.was, ObjectNew: c.is}); got != c.want {
+		if got := NodeChanged(event.UpdateEvent{ObjectOld: c.was, ObjectNew: c.is}); got != c.want {
 			t.Errorf("%s: got %v", c.name, got)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -40,17 +39,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Complete(r)
 }
 
-// nodeChanged leaves out the kubelet's heartbeats.
+// nodeChanged adds what only the life of one node's object depends on.
 func nodeChanged(e event.UpdateEvent) bool {
 	was, okWas := e.ObjectOld.(*corev1.Node)
 	is, okIs := e.ObjectNew.(*corev1.Node)
-	if !okWas || !okIs {
-		return true
-	}
-	return config.IsReady(was) != config.IsReady(is) ||
+	return !okWas || !okIs || config.NodeChanged(e) ||
+		config.IsReady(was) != config.IsReady(is) ||
 		was.UID != is.UID ||
-		!equality.Semantic.DeepEqual(was.Status.NodeInfo, is.Status.NodeInfo) ||
-		!equality.Semantic.DeepEqual(was.Labels, is.Labels) ||
 		(was.DeletionTimestamp == nil) != (is.DeletionTimestamp == nil)
 }
 

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -96,7 +95,7 @@ type boot struct {
 
 func (b boot) test(t *testing.T) {
 	binary := compile(t, b.arch)
-	var out, console output
+	var out, console vm.Output
 	command := vm.Command{
 		Cache:         b.store,
 		KernelVersion: b.version,
@@ -122,24 +121,6 @@ func (b boot) test(t *testing.T) {
 	if strings.Contains(console.String(), "Oops") || strings.Contains(console.String(), "WARNING:") {
 		t.Errorf("the kernel complained:\n%s", console.String())
 	}
-}
-
-// output takes what several copies write at one time.
-type output struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (o *output) Write(data []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(data)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
 
 // summary leaves the lines that tell results and numbers.

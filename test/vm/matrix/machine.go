@@ -5,12 +5,10 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/kubearmor/kubearmor-operator/test/testbed/cache"
@@ -59,7 +57,7 @@ func runAll(ctx context.Context, m machines, kernels []target) ([]result, error)
 
 // boot runs the tests on one kernel. An error means that the machine failed, not a test.
 func (m machines) boot(ctx context.Context, k target, binary string) (result, error) {
-	var out, console output
+	var out, console vm.Output
 	code, err := vm.Command{
 		Cache: m.store, KernelVersion: k.version, Arch: k.arch, LSM: lsm, MemoryMiB: 1536,
 		Files: []string{binary}, Modules: []string{"overlay"}, Timeout: m.timeout,
@@ -95,24 +93,4 @@ func compile(ctx context.Context, dir, arch string) (string, error) {
 		return "", fmt.Errorf("compile the tests of internal/sensor for %s: %w\n%s", arch, err, out)
 	}
 	return binary, nil
-}
-
-// output takes what several copies write at one time.
-type output struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-var _ io.Writer = (*output)(nil)
-
-func (o *output) Write(data []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(data)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }
