@@ -17,13 +17,13 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/sensor"
 )
 
-// Deadlines. Loading the core on an emulated arm64 machine takes about 20 s, and 40 s beside two others; a runtime that starts many containers at
+// Deadlines. Loading the core on an emulated arm64 machine takes about 20 s, and a runtime that starts many containers at
 // once answers late; everything else answers at once or never.
 const (
 	DefaultTimeout  = 120 * time.Second
 	runtimeTimeout  = 30 * time.Second
 	appArmorTimeout = 20 * time.Second
-	canaryTimeout   = 60 * time.Second
+	canaryTimeout   = 40 * time.Second
 )
 
 // Environment of the probe Pod.
