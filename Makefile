@@ -51,6 +51,10 @@ test-unit: kube-envtest ## Run what needs no VM: unit, golden, conformance and e
 diff: ## Compare the core's decisions, in this machine's kernel, with the reference model (N=1000000 SEED=1)
 	@go run ./test/diff -n $(or $(N),1000000) $(if $(SEED),-seed $(SEED))
 
+.PHONY: diff-vm
+diff-vm: ## Compare real operations on one real kernel with the reference model (KERNEL=6.12 ARCH=amd64 N=20000 SEED=1)
+	@go run ./test/diffvm $(if $(KERNEL),-kernel $(KERNEL)) $(if $(ARCH),-arch $(ARCH)) $(if $(N),-n $(N)) $(if $(SEED),-seed $(SEED))
+
 .PHONY: test-vm
 test-vm: build ## Run the core's tests on real kernels in VMs (VM_KERNELS='5.10/amd64 6.12/arm64')
 	$(GOTESTSUM) --format standard-verbose -- -count=1 -timeout 60m $(TESTFLAGS) ./test/vm/...
@@ -91,10 +95,11 @@ deps: ## Install what is missing on a Debian machine
 ##@ Generated files
 
 .PHONY: generate
-generate: ## Regenerate deepcopy, CRDs, the eBPF objects and reference pages
+generate: ## Regenerate deepcopy, CRDs, the eBPF objects, the wire format and reference pages
 	$(TOOL) controller-gen object:headerFile=hack/boilerplate.go.txt paths=./api/...
 	$(TOOL) controller-gen crd:generateEmbeddedObjectMeta=false paths=./api/... output:crd:dir=config/crd/bases
 	go generate ./bpf/...
+	hack/protoc.sh internal/telemetry/*/*.proto
 	go run ./hack/conditions
 
 .PHONY: verify

@@ -8,6 +8,7 @@ packages=(
 	cpio kmod e2fsprogs mmdebstrap busybox-static zstd # their disks
 	buildah                                           # images
 	iproute2 iptables                                 # their network
+	protobuf-compiler                                 # telemetry on the wire
 	ca-certificates git make
 )
 
