@@ -35,7 +35,8 @@ const (
 )
 
 // RuleUnresolved is the rule of a verdict on an operation whose path could not be resolved: blocked where the profile
-// has any Block rule in that domain, else audited where it has any Audit rule; in an allow-list it gets the posture.
+// has any Block rule in that domain, else audited where it has any Audit rule; in an allow-list it gets the posture where
+// that is stronger.
 const RuleUnresolved = table.RuleUnresolved
 
 // RulePosture is the rule of a verdict on what no rule of an allow-list decided.

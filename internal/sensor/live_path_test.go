@@ -80,6 +80,11 @@ func TestUnresolvedPathsAreBlocked(t *testing.T) {
 			if got := w.do(test.operation[0], test.operation[1:]...); got != 0 {
 				t.Errorf("under a profile that blocks nothing: %v", got)
 			}
+			listing := append([]compile.Rule{rule(compile.ActionAllow, files, exact, "/nor/of/this")}, blocking...)
+			r.confinePosture(map[*workload][]compile.Rule{w: listing}, map[compile.Domain]compile.Action{files: compile.ActionAudit})
+			if got := w.do(test.operation[0], test.operation[1:]...); got != denied {
+				t.Errorf("in an allow-list that audits and blocks something: %v, want %v", got, denied)
+			}
 			r.confine(map[*workload][]compile.Rule{w: blocking})
 			r.take()
 			if got := w.do(test.operation[0], test.operation[1:]...); got != denied {

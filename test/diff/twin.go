@@ -76,13 +76,13 @@ func (t twin) posture(q table.Question) table.Answer {
 
 func (t twin) unresolved(q table.Question, flags table.DomainFlags) table.Answer {
 	action := compile.ActionAllow
-	switch posture := t.summary.Postures[q.Domain]; {
-	case posture != compile.ActionNone && !q.BlocksOnly:
-		action = posture
+	switch {
 	case flags&table.DomainBlocks != 0:
 		action = compile.ActionBlock
 	case flags&table.DomainAudits != 0:
-		action = compile.ActionAudit
+		action = max(compile.ActionAudit, t.summary.Postures[q.Domain])
+	default:
+		action = max(compile.ActionAllow, t.summary.Postures[q.Domain])
 	}
 	return table.Answer{Action: action, Rule: table.RuleUnresolved}
 }
