@@ -175,6 +175,12 @@ func (t *Tracker) findRoots(now time.Time) (found, missing bool) {
 	return found, missing
 }
 
+// rootsMoved says whether paths may mean something else in a container than they did: the kubelet has updated a volume.
+func (t *Tracker) rootsMoved() bool {
+	list, _ := t.Snapshot()
+	return slices.ContainsFunc(list, func(c Container) bool { return c.Root != nil && c.Root.Moved() })
+}
+
 // HostRoot is the node's own root directory.
 func (t *Tracker) HostRoot() *root.Root {
 	t.hostOnce.Do(func() { t.host = root.Directory(t.processes().root(1)) })
