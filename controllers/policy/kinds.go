@@ -16,6 +16,8 @@ import (
 type Kind struct {
 	// Name as in KubeArmorNode.status.policies.
 	Name string
+	// Namespaced: a policy selects Pods of its own namespace only.
+	Namespaced bool
 	// New object and list.
 	New     func() client.Object
 	NewList func() client.ObjectList
@@ -24,9 +26,9 @@ type Kind struct {
 // Kinds are all that this version knows.
 func Kinds() []Kind {
 	return []Kind{
-		{"KubeArmorPolicy", func() client.Object { return &v1.KubeArmorPolicy{} }, func() client.ObjectList { return &v1.KubeArmorPolicyList{} }},
-		{"KubeArmorClusterPolicy", func() client.Object { return &v1.KubeArmorClusterPolicy{} }, func() client.ObjectList { return &v1.KubeArmorClusterPolicyList{} }},
-		{"KubeArmorHostPolicy", func() client.Object { return &v1.KubeArmorHostPolicy{} }, func() client.ObjectList { return &v1.KubeArmorHostPolicyList{} }},
+		{"KubeArmorPolicy", true, func() client.Object { return &v1.KubeArmorPolicy{} }, func() client.ObjectList { return &v1.KubeArmorPolicyList{} }},
+		{"KubeArmorClusterPolicy", false, func() client.Object { return &v1.KubeArmorClusterPolicy{} }, func() client.ObjectList { return &v1.KubeArmorClusterPolicyList{} }},
+		{"KubeArmorHostPolicy", false, func() client.Object { return &v1.KubeArmorHostPolicy{} }, func() client.ObjectList { return &v1.KubeArmorHostPolicyList{} }},
 	}
 }
 

@@ -78,12 +78,25 @@ func (w world) account(node string) account {
 	}
 	switch report.State {
 	case opv1.PolicyEnforced:
-		return account{enforced: true}
+		return accountOfContainers(kan)
 	case opv1.PolicyObserved:
 		return account{degraded: true, reason: v1.ReasonNodeObservesOnly, message: cmp.Or(report.Message,
 			conditions.Get(kan.Status.Conditions, opv1.NodeEnforcing).Message)}
 	default:
 		return account{degraded: true, reason: cmp.Or(report.Reason, string(report.State)), message: report.Message}
+	}
+}
+
+// accountOfContainers doubts what a node says is in force while it does not know all of its containers: the policy may
+// select one of the others.
+func accountOfContainers(kan *opv1.KubeArmorNode) account {
+	switch ready := conditions.Get(kan.Status.Conditions, opv1.NodeReady); ready.Reason {
+	case opv1.ReasonCgroupNotFound:
+		return account{degraded: true, reason: ready.Reason, message: ready.Message}
+	case opv1.ReasonRuntimeUnknown:
+		return account{reason: ready.Reason, message: ready.Message}
+	default:
+		return account{enforced: true}
 	}
 }
 

@@ -49,6 +49,13 @@ func silent(name string) *opv1.KubeArmorNode {
 	return kan
 }
 
+// ignorant does not know all of its containers.
+func ignorant(name, reason string) *opv1.KubeArmorNode {
+	kan := node(name, opv1.PolicyEnforced, 2)
+	conditions.Set(&kan.Status.Conditions, opv1.NodeReady, 1, conditions.False(reason, "not all containers are known"))
+	return kan
+}
+
 func TestEnforced(t *testing.T) {
 	missing := selecting(node("a", opv1.PolicyEnforced, 2))
 	delete(missing.kans, "a")
@@ -108,6 +115,18 @@ func TestEnforced(t *testing.T) {
 			"False", v1.ReasonWaitingForNodes,
 			v1.PolicyNodes{Desired: 1, Summary: "0/1"},
 			"a: AgentNotReporting", "not Ready",
+		},
+		{
+			"a node of which a container runs without policies does not enforce it in full", selecting(ignorant("a", opv1.ReasonCgroupNotFound)),
+			"False", v1.ReasonNotEnforcedOnNodes,
+			v1.PolicyNodes{Desired: 1, Degraded: 1, Summary: "0/1"},
+			"a: CgroupNotFound", "not all containers",
+		},
+		{
+			"a node that may have more containers than it knows is awaited", selecting(ignorant("a", opv1.ReasonRuntimeUnknown)),
+			"False", v1.ReasonWaitingForNodes,
+			v1.PolicyNodes{Desired: 1, Summary: "0/1"},
+			"a: RuntimeUnknown", "not all containers",
 		},
 		{
 			"a node without an object is awaited", missing,
