@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor"
@@ -46,7 +47,7 @@ func canaryFact(err error) v1.Fact {
 // attach the programs, and then never calls them.
 func enforceFact(err error, lsms []string) v1.Fact {
 	f := canaryFact(err)
-	if f.State != v1.FactNo || len(lsms) == 0 || contains(lsms, "bpf") {
+	if f.State != v1.FactNo || len(lsms) == 0 || slices.Contains(lsms, "bpf") {
 		return f
 	}
 	if f.Reason == v1.ReasonLSMInactive {
