@@ -27,7 +27,9 @@ func (q *asked) AddAfter(r reconcile.Request, _ time.Duration) { q.keys = append
 
 func TestPodsOfTheStartAskForNoPolicy(t *testing.T) {
 	r := &Reconciler{}
-	handler := r.later(func(context.Context, client.Object) []types.NamespacedName { return []types.NamespacedName{{Name: "p"}} })
+	handler := r.later(func(context.Context, client.Object) []types.NamespacedName {
+		return []types.NamespacedName{{Name: "p"}}
+	})
 	for name, tt := range map[string]struct {
 		e    event.CreateEvent
 		want []string

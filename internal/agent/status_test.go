@@ -47,7 +47,7 @@ func TestPoliciesAreNotCalledAppliedWhileContainersAreUnknown(t *testing.T) {
 		problem error
 		want    string
 	}{
-		"all are known":                           {nil, "True AsExpected"},
+		"all are known": {nil, "True AsExpected"},
 		"one runs in a cgroup that was not found": {&containers.CgroupNotFoundError{Container: "c"}, "False CgroupNotFound"},
 		"the runtime does not answer":             {errors.New("no answer"), "Unknown RuntimeUnknown"},
 	} {
