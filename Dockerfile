@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-# Both images hold one static binary each, built by `make build` for every architecture:
+# Each image holds one static binary, built by `make build` for every architecture:
 #   buildah bud --isolation chroot --target agent --build-arg TARGETARCH=arm64 -t kubearmor .
 # Nothing is downloaded and nothing is run while they are built. What may be written is mounted: an emptyDir at /tmp.
 
@@ -27,3 +27,15 @@ LABEL org.opencontainers.image.title="KubeArmor Operator" \
 COPY bin/${TARGETARCH}/operator /operator
 USER 65532:65532
 ENTRYPOINT ["/operator"]
+
+FROM scratch AS relay
+ARG TARGETARCH=amd64
+ARG VERSION=dev
+LABEL org.opencontainers.image.title="KubeArmor Relay" \
+      org.opencontainers.image.description="One stream of alerts, logs and messages for the whole cluster" \
+      org.opencontainers.image.source="https://github.com/kubearmor/kubearmor-operator" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}"
+COPY bin/${TARGETARCH}/relay /relay
+USER 65532:65532
+ENTRYPOINT ["/relay"]
