@@ -29,6 +29,9 @@ const pageSize = 500
 // clusterFlags say which cluster is meant.
 type clusterFlags struct{ kubeconfig, context string }
 
+// errNoCluster: there is no kubeconfig at all.
+var errNoCluster = errors.New("no cluster is configured; set KUBECONFIG or --kubeconfig")
+
 // nodeLister lists the KubeArmorNodes of a cluster.
 type nodeLister interface {
 	ListNodes(ctx context.Context) (*v1.KubeArmorNodeList, error)
@@ -37,16 +40,28 @@ type nodeLister interface {
 // cluster reads our kinds from an API server. It asks for no discovery: the kinds are known.
 type cluster struct{ rest *rest.RESTClient }
 
-func (f *clusterFlags) connect() (nodeLister, error) {
+// config says how to reach the cluster.
+func (f *clusterFlags) config() (*rest.Config, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = f.kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules,
 		&clientcmd.ConfigOverrides{CurrentContext: f.context}).ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
-		return nil, errors.New("no cluster is configured; set KUBECONFIG or --kubeconfig, or look at this machine alone with: karmor probe --local")
+		return nil, errNoCluster
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	return config, nil
+}
+
+func (f *clusterFlags) connect() (nodeLister, error) {
+	config, err := f.config()
+	if errors.Is(err, errNoCluster) {
+		return nil, fmt.Errorf("%w, or look at this machine alone with: karmor probe --local", err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	scheme := runtime.NewScheme()
 	if err = v1.AddToScheme(scheme); err != nil {
@@ -83,17 +98,24 @@ func (c *cluster) ListNodes(ctx context.Context) (*v1.KubeArmorNodeList, error) 
 
 // explain says in one line what to do about a request that failed.
 func explain(err error) error {
-	var unreachable *url.Error
-	var network net.Error
 	switch {
 	case apierrors.IsNotFound(err):
 		return errors.New("this cluster has no KubeArmorNode objects: KubeArmor's operator is not installed there")
 	case apierrors.IsForbidden(err), apierrors.IsUnauthorized(err):
 		return fmt.Errorf("list KubeArmorNodes: %w; ask for get and list on kubearmornodes.operator.kubearmor.com", err)
+	}
+	return explainAway(fmt.Errorf("list KubeArmorNodes: %w", err))
+}
+
+// explainAway says what to do where the cluster itself is the matter.
+func explainAway(err error) error {
+	var unreachable *url.Error
+	var network net.Error
+	switch {
 	case errors.As(err, &unreachable):
-		return fmt.Errorf("the cluster cannot be reached: %w; check --kubeconfig and --context", err)
+		return fmt.Errorf("the cluster cannot be reached: %w; check --kubeconfig and --context", unreachable)
 	case errors.As(err, &network):
 		return fmt.Errorf("the cluster does not answer: %w; check --kubeconfig and --context", err)
 	}
-	return fmt.Errorf("list KubeArmorNodes: %w", err)
+	return err
 }
