@@ -139,7 +139,7 @@ func layoutError(profile compile.ProfileID, err error) error {
 	var problem *table.Problem
 	switch {
 	case errors.As(err, &full):
-		return &TableFullError{Table: full.Table, Need: full.Need, Capacity: full.Capacity}
+		return &TableFullError{Table: full.Table, Need: full.Need, Capacity: full.Capacity, Folders: full.Folders}
 	case errors.As(err, &problem):
 		return &RuleError{Profile: profile, Rule: problem.Rule, Problem: problem.Text}
 	}

@@ -123,13 +123,13 @@ func (b *building) crossing(left *Automaton, from, to int) int {
 	return bad - 1
 }
 
-// join is the smallest automaton for both.
+// join is the smallest automaton for both, which are the smallest themselves.
 func (b *building) join(left, right *Automaton) (*Automaton, bool) {
-	a, ok := product(left, right, b)
+	j, ok := product(left, right, b)
 	if !ok {
 		return nil, false
 	}
-	return b.smallest(a)
+	return b.within(minimize(&j.made, j.alike))
 }
 
 // single is the smallest automaton for one glob.
@@ -138,18 +138,22 @@ func (b *building) single(index int) (*Automaton, bool) {
 	if !ok {
 		return nil, false
 	}
-	return b.smallest(a)
+	return b.within(minimize(a, byAccept))
 }
 
-func (b *building) smallest(a *Automaton) (*Automaton, bool) {
-	a = minimize(a)
+func (b *building) within(a *Automaton) (*Automaton, bool) {
 	return a, a.States() <= b.limits.States
 }
 
-// spend says whether one more row is within the limits of an automaton that is to have so many.
-func (b *building) spend(row, rows int) bool {
-	b.work -= row
-	return b.work >= 0 && rows <= slack*b.limits.States && rows*row <= maxCells
+// spend says whether so much work is left.
+func (b *building) spend(work int) bool {
+	b.work -= work
+	return b.work >= 0
+}
+
+// room says whether an automaton may have so many rows before it is minimized.
+func (b *building) room(rows, columns int) bool {
+	return rows <= slack*b.limits.States && rows*columns <= maxCells
 }
 
 func (b *building) reduce(set []int) []int {

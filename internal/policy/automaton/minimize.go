@@ -8,15 +8,20 @@ import (
 )
 
 // minimize makes the smallest automaton that accepts the same sets, numbered in one way only: states and sets as they
-// are met from the start on, columns by their first byte.
-func minimize(a *Automaton) *Automaton {
-	p := newPartition(a)
+// are met from the start on, columns by their first byte. States that are equal must be alike.
+func minimize(a *Automaton, alike func(*partition) []uint32) *Automaton {
+	p := &partition{a: a}
+	p.linkBack()
+	p.begins(alike(p))
 	p.refine()
 	return p.quotient()
 }
 
-// partition of an automaton's states into blocks. It begins with one for each accept id, and splits those whose states
-// lead into different blocks (Hopcroft's way: of what is split, the largest part keeps its name, so that a state is
+// byAccept is what is known of states before they are looked at.
+func byAccept(p *partition) []uint32 { return p.a.Accept }
+
+// partition of an automaton's states into blocks. It begins with blocks of states that are alike, and splits those whose
+// states lead into different blocks (Hopcroft's way: of what is split, the largest part keeps its name, so that a state is
 // renamed a logarithmic number of times; only those before renamed ones are looked at again).
 type partition struct {
 	a *Automaton
@@ -32,28 +37,29 @@ type partition struct {
 	work []uint32
 }
 
-func newPartition(a *Automaton) *partition {
-	n := a.States()
-	p := &partition{a: a, block: make([]uint32, n), states: make([]uint32, n), place: make([]uint32, n)}
+// begins with a block for each label. Blocks of one state need no look.
+func (p *partition) begins(labels []uint32) {
+	n := p.a.States()
+	p.block, p.states, p.place = make([]uint32, n), make([]uint32, n), make([]uint32, n)
 	for i := range p.states {
 		p.states[i] = uint32(i)
 	}
-	slices.SortStableFunc(p.states, func(x, y uint32) int { return cmp.Compare(a.Accept[x], a.Accept[y]) })
+	slices.SortStableFunc(p.states, func(x, y uint32) int { return cmp.Compare(labels[x], labels[y]) })
 	for i, state := range p.states {
 		p.place[state] = uint32(i)
-		if i == 0 || a.Accept[state] != a.Accept[p.states[i-1]] {
+		if i == 0 || labels[state] != labels[p.states[i-1]] {
 			p.open(uint32(i), uint32(i))
 		}
 		b := len(p.begin) - 1
 		p.end[b]++
-		p.stale[b]++
 		p.block[state] = uint32(b)
 	}
 	for b := range p.begin {
-		p.work = append(p.work, uint32(b))
+		if count := p.end[b] - p.begin[b]; count > 1 {
+			p.stale[b] = count
+			p.work = append(p.work, uint32(b))
+		}
 	}
-	p.linkBack()
-	return p
 }
 
 func (p *partition) open(begin, end uint32) uint32 {
@@ -171,6 +177,9 @@ func (p *partition) mark(state uint32) {
 	if p.place[state] < to {
 		return
 	}
+	if p.end[b]-p.begin[b] == 1 {
+		return
+	}
 	if p.stale[b] == 0 {
 		p.work = append(p.work, b)
 	}
@@ -187,6 +196,7 @@ func (p *partition) quotient() *Automaton {
 	var columns []int
 	q.Classes, columns = p.mergeColumns()
 	q.Columns = len(columns)
+	q.Next = make([]uint32, 0, len(p.begin)*q.Columns)
 	number := make([]uint32, len(p.begin))
 	order := []uint32{p.block[0]}
 	meet := func(b uint32) uint32 {

@@ -16,10 +16,12 @@ type layout struct {
 	entries []keyed
 	// classes of the executables that rules are for, from 1, in the order of their paths.
 	classes map[string]uint32
+	// folders are how many of the entries are of KindAncestor.
+	folders int
 }
 
-// entriesOf lays out a profile that was checked.
-func entriesOf(p compile.Profile, key Key) ([]keyed, *Problem) {
+// layOut makes the entries of a profile that was checked.
+func layOut(p compile.Profile, key Key) (*layout, *Problem) {
 	l := &layout{profile: p, key: key, entries: make([]keyed, 0, len(p.Rules))}
 	l.addSources()
 	if problem := l.addChains(); problem != nil {
@@ -28,7 +30,7 @@ func entriesOf(p compile.Profile, key Key) ([]keyed, *Problem) {
 	l.addPatterns()
 	l.addArguments()
 	l.addAncestors()
-	return l.entries, nil
+	return l, nil
 }
 
 // add makes an entry about what h has read.
@@ -204,6 +206,7 @@ func (l *layout) addAncestors() {
 			l.add(l.read(s), Selector{Domain: s.domain, Kind: s.kind, Source: l.classes[s.source]}, Entry{ID: rule.ID, Action: rule.Action})
 		}
 	}
+	l.folders = len(seen)
 }
 
 // named says whether the match names a path.
