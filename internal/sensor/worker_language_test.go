@@ -37,6 +37,7 @@ func languageWorkers() map[string]func(args []string) error {
 		"run":           run,
 		"socket":        openSocket,
 		"connect":       connectUDP,
+		"multipath":     connectMultipath,
 		"lookup":        lookUp,
 		"chroot-only":   func(a []string) error { return unix.Chroot(a[0]) },
 	}
@@ -85,4 +86,37 @@ func connectUDP([]string) error {
 	}
 	defer unix.Close(fd)
 	return unix.Connect(fd, &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}})
+}
+
+// connectMultipath uses a multipath TCP connection to itself in every way that is judged.
+func connectMultipath([]string) error {
+	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(listener)
+	if err := unix.Bind(listener, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return err
+	}
+	if err := unix.Listen(listener, 1); err != nil {
+		return err
+	}
+	address, err := unix.Getsockname(listener)
+	if err != nil {
+		return err
+	}
+	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(client)
+	if err := unix.Connect(client, address); err != nil {
+		return err
+	}
+	accepted, _, err := unix.Accept(listener)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(accepted)
+	return unix.Sendto(accepted, []byte("x"), 0, nil)
 }
