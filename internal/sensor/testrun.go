@@ -108,11 +108,16 @@ func (r *TestRun) Answer(q table.Question) (table.Answer, error) {
 	if err := r.argue(q); err != nil {
 		return table.Answer{}, err
 	}
+	return r.answer(), nil
+}
+
+// answer that is in the slot.
+func (r *TestRun) answer() table.Answer {
 	answer := table.Answer{Action: max(compile.ActionAllow, compile.Action(r.slot.Action)), Rule: compile.RuleID(r.slot.Rule)}
 	if answer.Action == compile.ActionAllow && answer.Rule == RulePosture {
 		answer.Rule = 0
 	}
-	return answer, nil
+	return answer
 }
 
 // argue asks again where the answer depends on arguments that are known.

@@ -121,7 +121,7 @@ func matchOf(r *policy.Rule) Match {
 
 // nameOf is what is compared with an operation's.
 func nameOf(r *policy.Rule) string {
-	return r.Path + r.ExecName + r.Pattern + r.Directory + r.Protocol + r.Capability + strings.ToLower(strings.TrimSuffix(r.DNSName, "."))
+	return r.Path + r.ExecName + r.Pattern + r.Directory + r.Protocol + r.Capability + policy.DomainName(r.DNSName)
 }
 
 func conditionsOf(r *policy.Rule) Conditions {
