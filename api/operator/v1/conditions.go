@@ -78,8 +78,6 @@ const (
 	ReasonFactsUnreadable = "FactsUnreadable"
 	// ReasonFactsSchemaUnknown: the probe speaks a schema version that this operator does not know; use one version of both.
 	ReasonFactsSchemaUnknown = "FactsSchemaUnknown"
-	// ReasonWindowsNode: not Linux; skipped and counted.
-	ReasonWindowsNode = "WindowsNode"
 
 	// ReasonEnforcing: the kernel was seen denying.
 	ReasonEnforcing = "Enforcing"
