@@ -46,3 +46,6 @@ func tinyProgram() []byte {
 	}
 	return out.Bytes()
 }
+
+// TinyProgram is for tests that execute something: a whole executable of this architecture that ends with status 0.
+func TinyProgram() []byte { return tinyProgram() }
