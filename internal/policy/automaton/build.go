@@ -30,7 +30,7 @@ const (
 const maxCells = 1 << 22
 
 // slack is how many times the limit of states there may be before an automaton is minimized.
-const slack = 4
+const slack = 2
 
 // TooComplexError says that globs make an automaton which is over a limit.
 type TooComplexError struct {

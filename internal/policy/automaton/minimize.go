@@ -226,26 +226,15 @@ func (p *partition) quotient() *Automaton {
 // mergeColumns finds the columns that lead to the same blocks everywhere: the new classes, and an old column for each.
 func (p *partition) mergeColumns() (classes [256]uint8, columns []int) {
 	a := p.a
-	compare := func(x, y int) int {
-		for b := range p.begin {
-			state := p.states[p.begin[b]]
-			if d := cmp.Compare(p.block[a.step(state, x)], p.block[a.step(state, y)]); d != 0 {
-				return d
-			}
-		}
-		return 0
-	}
-	sorted := make([]int, a.Columns)
-	for c := range sorted {
-		sorted[c] = c
-	}
-	slices.SortFunc(sorted, compare)
-	// same is the first of the equal columns.
-	same := make([]int, a.Columns)
-	for i, c := range sorted {
+	sums := p.sums()
+	// same is the first of the columns that are equal. Their sums are, and hardly ever those of others.
+	same, first := make([]int, a.Columns), map[uint64]int{}
+	for c, sum := range sums {
 		same[c] = c
-		if i > 0 && compare(sorted[i-1], c) == 0 {
-			same[c] = same[sorted[i-1]]
+		if f, ok := first[sum]; !ok {
+			first[sum] = c
+		} else if p.equal(f, c) {
+			same[c] = f
 		}
 	}
 	class := map[int]uint8{}
@@ -258,4 +247,27 @@ func (p *partition) mergeColumns() (classes [256]uint8, columns []int) {
 		classes[b] = class[c]
 	}
 	return classes, columns
+}
+
+// sums of the columns, over the blocks that they lead to, in the way of FNV-1a.
+func (p *partition) sums() []uint64 {
+	sums := make([]uint64, p.a.Columns)
+	for _, begin := range p.begin {
+		from := int(p.states[begin]) * p.a.Columns
+		for c, next := range p.a.Next[from : from+p.a.Columns] {
+			sums[c] = (sums[c] ^ uint64(p.block[next])) * 1099511628211
+		}
+	}
+	return sums
+}
+
+// equal says whether two columns lead to the same blocks everywhere.
+func (p *partition) equal(x, y int) bool {
+	for _, begin := range p.begin {
+		state := p.states[begin]
+		if p.block[p.a.step(state, x)] != p.block[p.a.step(state, y)] {
+			return false
+		}
+	}
+	return true
 }

@@ -104,7 +104,7 @@ const (
 	work = 1 << 24
 	// states and cells that it may have: 10,000 globs like /opt/app-7/**/*.so. The core has room for 16 MiB of automata:
 	// one domain of a workload gets half of it.
-	states, cells = 1 << 17, 1 << 21
+	states, cells = 3 << 15, 1 << 21
 )
 
 func fit(g globs) *fitted {
@@ -130,7 +130,8 @@ func fit(g globs) *fitted {
 		if attempt++; attempt <= patience {
 			f.kept = slices.Delete(f.kept, excess.Glob, excess.Glob+1)
 		} else {
-			f.kept = f.kept[:excess.Glob]
+			// A quarter at least: where the work was too much, one glob less is hardly less work.
+			f.kept = f.kept[:min(excess.Glob, len(f.kept)*3/4)]
 		}
 	}
 	return f

@@ -4,6 +4,7 @@ package compile
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
@@ -47,6 +48,21 @@ func TestTenThousandGlobsOfOnePolicyAreAllHeld(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%s: %q decides, want %q", path, got, want)
+		}
+	}
+}
+
+// TestMoreGlobsThanAnAutomatonHoldsAreLeftOutAndNamed, and that does not take longer than to hold them.
+func TestMoreGlobsThanAnAutomatonHoldsAreLeftOutAndNamed(t *testing.T) {
+	const count = 15_000
+	out := Compile(on(patternPolicy(applications(count))), Everything())
+	got := out.Policies[0]
+	if got.State != StateDegraded || got.InForce < count/4 || got.InForce+len(got.Unsupported) != count {
+		t.Fatalf("%s: %d in force, %d not", got.State, got.InForce, len(got.Unsupported))
+	}
+	for _, u := range got.Unsupported {
+		if u.Reason != ReasonPatternTooComplex || !strings.Contains(u.Message, "name a directory with recursive: true") {
+			t.Fatalf("%+v", u)
 		}
 	}
 }
