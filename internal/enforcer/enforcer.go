@@ -28,21 +28,24 @@ type (
 
 // What events name.
 const (
-	OperationExec    = sensor.OperationExec
-	OperationOpen    = sensor.OperationOpen
-	OperationCreate  = sensor.OperationCreate
-	OperationUnlink  = sensor.OperationUnlink
-	OperationSetattr = sensor.OperationSetattr
-	OperationSocket  = sensor.OperationSocket
-	OperationBind    = sensor.OperationBind
-	OperationListen  = sensor.OperationListen
-	OperationConnect = sensor.OperationConnect
-	OperationAccept  = sensor.OperationAccept
-	OperationSendmsg = sensor.OperationSendmsg
-	OperationCapable = sensor.OperationCapable
-	OperationLookup  = sensor.OperationLookup
-	RuleUnresolved   = sensor.RuleUnresolved
-	RulePosture      = sensor.RulePosture
+	OperationExec     = sensor.OperationExec
+	OperationOpen     = sensor.OperationOpen
+	OperationCreate   = sensor.OperationCreate
+	OperationUnlink   = sensor.OperationUnlink
+	OperationSetattr  = sensor.OperationSetattr
+	OperationSocket   = sensor.OperationSocket
+	OperationBind     = sensor.OperationBind
+	OperationListen   = sensor.OperationListen
+	OperationConnect  = sensor.OperationConnect
+	OperationAccept   = sensor.OperationAccept
+	OperationSendmsg  = sensor.OperationSendmsg
+	OperationCapable  = sensor.OperationCapable
+	OperationLookup   = sensor.OperationLookup
+	OperationMmap     = sensor.OperationMmap
+	OperationMprotect = sensor.OperationMprotect
+	OperationPtrace   = sensor.OperationPtrace
+	RuleUnresolved    = sensor.RuleUnresolved
+	RulePosture       = sensor.RulePosture
 )
 
 // Abilities of the core: what the enforcers that share it can hold, also the one that only observes.

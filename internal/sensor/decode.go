@@ -91,6 +91,8 @@ func (e *Event) decodePaths(w wireEvent, paths []byte) {
 	case w.Status != 0:
 		e.Unresolved = causes()[uint32(w.Status)]
 		e.Resource = pathName(resource, w.Kind)
+	case w.Kind == kindObject && w.Magic == 0:
+		e.Resource = anonymousMemory
 	case w.Kind == kindObject:
 		e.Resource = objectName(w)
 	case len(resource) == 0:
@@ -122,6 +124,7 @@ func operationName(operation uint8) (string, error) {
 		"", OperationExec, OperationOpen, OperationCreate, OperationUnlink, OperationMkdir, OperationRmdir, OperationRename,
 		OperationLink, OperationSymlink, OperationChmod, OperationChown, OperationTruncate, OperationSetattr, OperationSocket,
 		OperationBind, OperationListen, OperationConnect, OperationAccept, OperationSendmsg, OperationCapable, OperationLookup,
+		OperationMmap, OperationMprotect, OperationPtrace,
 	}
 	if operation == 0 || int(operation) >= len(names) {
 		return "", fmt.Errorf("event of unknown operation %d", operation)
