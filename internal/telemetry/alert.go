@@ -71,6 +71,8 @@ const (
 
 	enforcerLSM     = "BPFLSM"
 	enforcerObserve = "eBPF Monitor"
+	// enforcerPreset is followed by the preset's name.
+	enforcerPreset = "PRESET-"
 
 	// policyPosture stands in PolicyName where no rule of an allow-list named the operation.
 	policyPosture = "DefaultPosture"

@@ -63,6 +63,8 @@ func (a *Alert) operation(e enforcer.Event) {
 	case e.Operation == enforcer.OperationExec:
 		a.Operation = operationProcess
 		a.ProcessName, a.ParentProcessName = e.Resource, e.Source
+	case e.Domain == compile.DomainProcess:
+		a.Operation = operationProcess
 	case e.Domain == compile.DomainNetwork, e.Domain == compile.DomainDNS:
 		a.Operation = operationNetwork
 	case e.Domain == compile.DomainCapabilities:
@@ -96,6 +98,12 @@ func hookOf(operation string) string {
 		return "SOCKET_CREATE"
 	case enforcer.OperationBind, enforcer.OperationListen, enforcer.OperationConnect, enforcer.OperationAccept, enforcer.OperationSendmsg:
 		return "SOCKET_" + word
+	case enforcer.OperationMmap:
+		return "MMAP_FILE"
+	case enforcer.OperationMprotect:
+		return "FILE_MPROTECT"
+	case enforcer.OperationPtrace:
+		return "PTRACE_ACCESS_CHECK"
 	case enforcer.OperationCapable:
 		return word
 	default:
@@ -126,6 +134,9 @@ func (a *Alert) rule(e enforcer.Event, rule *compile.RuleInfo) {
 			a.Severity = ""
 		}
 		a.EventData["RulePath"], a.EventData["PolicyKind"] = rule.Rule, rule.Policy.Kind
+		if rule.Preset != "" {
+			a.Enforcer = enforcerPreset + rule.Preset
+		}
 	case e.Rule == enforcer.RulePosture:
 		a.PolicyName = policyPosture
 		a.Message = "No rule allows the operation, and the workload has Allow rules: what they do not allow gets the default posture."
