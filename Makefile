@@ -67,6 +67,10 @@ matrix: ## Run the core's tests on every kernel of the matrix: a table, and a ch
 bench: ## Measure decisions natively and the core's cost in a VM: text, docs/bench/bench.json, bench.svg (BENCHFLAGS='-rounds 5')
 	@go run ./test/bench $(BENCHFLAGS)
 
+.PHONY: bench-relay
+bench-relay: ## Measure the relay with simulated agents: memory, processor, the account of every event (AGENTS=1000 RATE=20 SECONDS=300)
+	@go run ./test/bench/relay $(if $(AGENTS),-agents $(AGENTS)) $(if $(RATE),-rate $(RATE)) $(if $(SECONDS),-seconds $(SECONDS))
+
 .PHONY: test-e2e
 test-e2e: build ## Run the end-to-end suite on a fleet of VMs
 	$(GOTESTSUM) --format standard-verbose -- -count=1 -timeout 60m $(TESTFLAGS) ./test/e2e/...

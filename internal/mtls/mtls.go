@@ -5,6 +5,7 @@
 package mtls
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -86,7 +87,7 @@ func (h *handshaker) ClientHandshake(ctx context.Context, authority string, raw 
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, info, err := credentials.NewTLS(config).ClientHandshake(ctx, authority, raw)
+	conn, info, err := credentials.NewTLS(config).ClientHandshake(ctx, cmp.Or(h.name, authority), raw)
 	if err != nil {
 		return nil, nil, h.explain(err)
 	}
@@ -132,9 +133,9 @@ func (h *handshaker) admit(raw net.Conn) (net.Conn, credentials.AuthInfo, error)
 	return secured, info, nil
 }
 
-// Info is credentials.TransportCredentials'. gRPC takes the name in it for the authority that it asks for.
+// Info is credentials.TransportCredentials'.
 func (h *handshaker) Info() credentials.ProtocolInfo {
-	return credentials.ProtocolInfo{SecurityProtocol: "tls", ServerName: h.name}
+	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 }
 
 // Clone is credentials.TransportCredentials'.

@@ -55,7 +55,7 @@ func (s *service) WatchMessages(q *feeder.RequestMessage, to grpc.ServerStreamin
 func (r *Relay) clientServer() *grpc.Server {
 	server := grpc.NewServer(
 		grpc.Creds(r.o.ToClients), grpc.ForceServerCodecV2(newCodec()),
-		grpc.MaxRecvMsgSize(readBuffer), grpc.SharedWriteBuffer(true),
+		grpc.MaxRecvMsgSize(readBuffer),
 		grpc.StaticStreamWindowSize(flowWindow), grpc.StaticConnWindowSize(flowWindow),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingAfter / 3, PermitWithoutStream: true}),

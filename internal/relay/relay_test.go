@@ -256,7 +256,9 @@ func TestWhatClientsAskWrongly(t *testing.T) {
 	for range 2 {
 		watch(t.Context(), t, client, nil)
 	}
-	if err := ask(t.Context(), ""); status.Code(err) != codes.ResourceExhausted || !says(err, "takes no more") {
+	patient, giveUp := context.WithTimeout(t.Context(), 10*time.Second)
+	defer giveUp()
+	if err := ask(patient, ""); status.Code(err) != codes.ResourceExhausted || !says(err, "takes no more") {
 		t.Errorf("one stream too many: %v", err)
 	}
 }

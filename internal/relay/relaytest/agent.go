@@ -56,7 +56,7 @@ func (a *Agent) serve(address string) (err error) {
 	if a.listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp", address); err != nil {
 		return fmt.Errorf("serve simulated agent: %w", err)
 	}
-	a.server = grpc.NewServer(grpc.Creds(a.o.Credentials), grpc.ReadBufferSize(4<<10), grpc.WriteBufferSize(4<<10), grpc.SharedWriteBuffer(true),
+	a.server = grpc.NewServer(grpc.Creds(a.o.Credentials), grpc.ReadBufferSize(4<<10), grpc.WriteBufferSize(4<<10),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}))
 	feeder.RegisterLogServiceServer(a.server, a)
 	go func() { _ = a.server.Serve(a.listener) }()
