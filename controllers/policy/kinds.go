@@ -9,6 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/parse"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/selector"
 )
 
@@ -64,6 +66,20 @@ func selectsOf(o client.Object) selects {
 		return selects{host: p}
 	default:
 		return selects{}
+	}
+}
+
+// problemsOf are the rules of a policy that no schema refuses and that mean nothing all the same.
+func problemsOf(o client.Object) []policy.Problem {
+	switch p := o.(type) {
+	case *v1.KubeArmorPolicy:
+		return parse.KubeArmorPolicy(p).Problems
+	case *v1.KubeArmorClusterPolicy:
+		return parse.ClusterPolicy(p).Problems
+	case *v1.KubeArmorHostPolicy:
+		return parse.HostPolicy(p).Problems
+	default:
+		return nil
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	v1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
@@ -158,6 +159,21 @@ func TestEnforced(t *testing.T) {
 				t.Errorf("observedGeneration is %d", st.ObservedGeneration)
 			}
 		})
+	}
+}
+
+func TestRulesThatCanNeverMatchAreNamedAlsoWhereNoNodeSeesThem(t *testing.T) {
+	rules := v1.Rules{File: v1.File{MatchPaths: []v1.FilePath{{Path: "/ok"}, {Path: "/a/../b"}}}}
+	ksp, csp, hsp := &v1.KubeArmorPolicy{}, &v1.KubeArmorClusterPolicy{}, &v1.KubeArmorHostPolicy{}
+	ksp.Spec.Rules, csp.Spec.Rules, hsp.Spec.Rules = rules, rules, rules
+	hsp.Spec.NodeSelector.MatchLabels = map[string]string{"a": "b"}
+	for _, policy := range []client.Object{ksp, csp, hsp} {
+		st := &v1.PolicyStatus{}
+		conclude(st, world{policy: policy, installed: true})
+		got := conditions.Get(st.Conditions, v1.PolicyAccepted)
+		if got.Status != "True" || !strings.Contains(got.Message, "can never match, and are in force nowhere: 1") || !strings.Contains(got.Message, `spec.file.matchPaths[1]: path "/a/../b"`) {
+			t.Errorf("%T: %+v", policy, got)
+		}
 	}
 }
 

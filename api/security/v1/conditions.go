@@ -4,7 +4,7 @@ package v1
 
 // Conditions of a policy, the same for every kind. Both have positive polarity: True is good.
 const (
-	// PolicyAccepted is True when the policy was understood whole; False means that no rule of it is used.
+	// PolicyAccepted is True when the policy can be used; its message names rules that can never match. False means that no rule of it is used.
 	PolicyAccepted = "Accepted"
 	// PolicyEnforced is True when every rule is in force on every node that has a selected Pod, or that is selected itself.
 	PolicyEnforced = "Enforced"
@@ -12,7 +12,7 @@ const (
 
 // Reasons of the condition Accepted.
 const (
-	// ReasonValid: every rule was understood.
+	// ReasonValid: the policy can be used; correct the rules that the message names, if it names any.
 	ReasonValid = "Valid"
 	// ReasonInvalid: a rule cannot be understood; the message names the field and the remedy. Correct the policy.
 	ReasonInvalid = "Invalid"
