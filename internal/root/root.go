@@ -23,6 +23,9 @@ const (
 	idle = time.Second
 	// patience with one look at a file system. A container may have mounted one that never answers.
 	patience = 2 * time.Second
+	// glance is how often the kubelet's links are looked at: to open the root of a container takes a look at all of its
+	// processes.
+	glance = 5 * time.Second
 )
 
 // ErrStuck says that a file system below the root does not answer. Until it does, the root resolves nothing new.
@@ -48,6 +51,8 @@ type Root struct {
 	// isMoving says that the path at hand does.
 	moving, past map[string]string
 	isMoving     bool
+	// glanced is when the links were looked at the last time.
+	glanced time.Time
 }
 
 // New makes a root of the directory that open opens, with O_PATH or for reading. It is opened when it is needed.
@@ -132,7 +137,10 @@ func (r *Root) follow(name string) (string, error) {
 func (r *Root) Moved() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.moving) == 0 || r.ready() != nil {
+	if len(r.moving) == 0 || time.Since(r.glanced) < glance {
+		return false
+	}
+	if r.glanced = time.Now(); r.ready() != nil {
 		return false
 	}
 	for name, said := range r.moving {
