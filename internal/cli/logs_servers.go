@@ -13,18 +13,19 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-logr/logr"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
-
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
+	"k8s.io/klog/v2"
+	"k8s.io/streaming/pkg/httpstream"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/mtls"
@@ -146,16 +147,18 @@ func forward(ctx context.Context, config *rest.Config, client *rest.RESTClient, 
 	if err != nil {
 		return server{}, fmt.Errorf("read kubeconfig: %w", err)
 	}
-	tunnel, err := portforward.NewSPDYOverWebsocketDialer(url, config)
+	tunnel, err := portforward.NewSPDYOverWebsocketDialerForStreaming(url, config)
 	if err != nil {
 		return server{}, fmt.Errorf("read kubeconfig: %w", err)
 	}
 	// An API server before 1.31 knows no websockets here.
-	dialer := portforward.NewFallbackDialer(tunnel, spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url),
+	dialer := portforward.NewFallbackDialerForStreaming(tunnel,
+		spdy.NewDialerForStreaming(upgrader, &http.Client{Transport: transport}, http.MethodPost, url),
 		func(err error) bool { return httpstream.IsUpgradeFailure(err) || httpstream.IsHTTPSProxyError(err) })
-	ctx, cancel := context.WithCancel(ctx)
+	// What goes wrong on the way, the stream's own error says.
+	ctx, cancel := context.WithCancel(klog.NewContext(ctx, logr.Discard()))
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	f, err := portforward.NewOnAddressesWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{":" + strconv.Itoa(logsPort)}, ready, nil, nil)
+	f, err := portforward.NewOnAddressesForStreamingWithContext(ctx, dialer, []string{"127.0.0.1"}, []string{":" + strconv.Itoa(logsPort)}, ready, nil, nil)
 	if err != nil {
 		cancel()
 		return server{}, fmt.Errorf("forward a port to %s: %w", name, err)

@@ -103,6 +103,8 @@ func (f *fakeServer) serve(t *testing.T, c credentials.TransportCredentials) str
 // runLogs runs `logs` at a time and in a zone that do not change.
 func runLogs(t *testing.T, ctx context.Context, args ...string) outcome {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	var out, errs bytes.Buffer
 	streams := Streams{In: strings.NewReader(""), Out: &out, Err: &errs}
 	l := &logs{
@@ -171,7 +173,6 @@ func TestLogsHelp(t *testing.T) {
 func TestLogsAsksForWhatIsWanted(t *testing.T) {
 	f := busyServer()
 	f.asked = make(chan past.Span, 1)
-	f.breaks = status.Error(codes.Unavailable, "the relay stops; connect again")
 	address := f.serve(t, insecure.NewCredentials())
 	tenMinutes := time.Date(2026, 11, 23, 13, 53, 0, 0, time.UTC)
 	for name, tt := range map[string]struct {
@@ -197,6 +198,8 @@ func TestLogsAsksForWhatIsWanted(t *testing.T) {
 			}
 		})
 	}
+	broken := &fakeServer{breaks: status.Error(codes.Unavailable, "the relay stops; connect again")}
+	address = broken.serve(t, insecure.NewCredentials())
 	if got := runLogs(t, t.Context(), "--address", address, "--insecure", "--follow"); got.code != ExitFailed || !strings.HasSuffix(got.errors, address+": the relay stops; connect again\n") {
 		t.Errorf("a stream that breaks: %+v", got)
 	}

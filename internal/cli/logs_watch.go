@@ -67,12 +67,12 @@ func (w *watch) run(ctx context.Context, servers []server) error {
 		reading.Wait()
 		close(records)
 	}()
-	err := w.print(records)
+	enough, err := w.print(records)
 	// Readers that wait for the printer must not, once it has ended.
 	cancel()
 	reading.Wait()
 	close(failed)
-	if err != nil {
+	if err != nil || enough {
 		return err
 	}
 	return w.sumUp(failed, len(servers))
@@ -98,30 +98,29 @@ func (w *watch) sumUp(failed <-chan error, servers int) error {
 }
 
 // print writes until there are no more records or enough of them. What waits is written in one piece.
-func (w *watch) print(records <-chan record) error {
+func (w *watch) print(records <-chan record) (enough bool, err error) {
 	var lines bytes.Buffer
 	printed := 0
 	for r := range records {
 		if r.aside {
 			w.tell(r)
 		} else if err := w.printer.lines(&lines, r); err != nil {
-			return err
+			return false, err
 		} else {
 			printed++
 		}
-		enough := w.limit > 0 && printed == w.limit
+		enough = w.limit > 0 && printed == w.limit
 		if len(records) > 0 && !enough && lines.Len() < maxBlock {
 			continue
 		}
 		if _, err := lines.WriteTo(w.out); err != nil {
-			return fmt.Errorf("write: %w", err)
+			return false, fmt.Errorf("write: %w", err)
 		}
 		if enough {
-			return nil
+			return true, nil
 		}
 	}
-	_, err := lines.WriteTo(w.out)
-	return err
+	return false, nil
 }
 
 // tell says on the side what a person should know of a message.
