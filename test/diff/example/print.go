@@ -3,6 +3,7 @@
 package example
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -66,13 +67,18 @@ func listOf(r *policy.Rule) string {
 	}
 }
 
-// document is a policy as YAML. Bytes that are no UTF-8 cannot be in it; they come out as U+FFFD.
+// document is a policy as YAML; as JSON, which is YAML too, where its paths have control characters. Bytes that are no
+// UTF-8 cannot be in it; they come out as U+FFFD.
 func document(p policy.Policy) string {
-	text, err := yaml.Marshal(Policy(p))
+	object := Policy(p)
+	text, err := yaml.Marshal(object)
+	if err != nil {
+		text, err = json.MarshalIndent(object, "", "  ")
+	}
 	if err != nil {
 		return fmt.Sprintf("# %v\n%+v\n", err, p)
 	}
-	return string(text)
+	return strings.TrimSuffix(string(text), "\n") + "\n"
 }
 
 // Policy is the policy as the API has it. What it selects is left open.

@@ -34,7 +34,7 @@ func Shrink(e Example, differs func(Example) bool) Example {
 
 func step(e Example, differs func(Example) bool) (Example, bool) {
 	for _, attempts := range []func(Example) []Example{
-		withoutLinks, withoutPolicies, withoutRules, plainerRules, plainerOperation, shorterNames, shorterDomains,
+		withoutLinks, withoutPolicies, withoutRules, plainerRules, plainerOperation, withoutNames, shorterNames, shorterDomains,
 	} {
 		for _, smaller := range attempts(e) {
 			if differs(smaller) {
@@ -150,6 +150,26 @@ func plainerOperation(e Example) []Example {
 	add(op.UID != 0 || op.Owner != 0, func(o *model.Operation) { o.UID, o.Owner = 0, 0 })
 	add(op.NewOwner != 0, func(o *model.Operation) { o.NewOwner = 0 })
 	add(op.Replaces, func(o *model.Operation) { o.Replaces = false })
+	return out
+}
+
+// withoutNames leaves out many components everywhere: half of them, then a quarter, and so on.
+func withoutNames(e Example) []Example {
+	names := namesIn(e)
+	var out []Example
+	for size := len(names) / 2; size >= 2; size /= 2 {
+		for from := 0; from < len(names); from += size {
+			next, possible := e, true
+			for _, name := range names[from:min(from+size, len(names))] {
+				var fine bool
+				next, fine = renamed(next, name, "")
+				possible = possible && fine
+			}
+			if possible {
+				out = append(out, next)
+			}
+		}
+	}
 	return out
 }
 

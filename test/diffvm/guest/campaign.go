@@ -22,6 +22,8 @@ type campaign struct {
 	seed             uint64
 	machine          *machine
 	begun, said      time.Time
+	// preparing is the time until the policies were in force.
+	preparing time.Duration
 
 	// What came of them. skipped are operations that cannot be tried, by the reason.
 	done, sets, denied, audited, killed, failed, dropped int
@@ -66,11 +68,13 @@ func (c *campaign) run(ctx context.Context) error {
 func (c *campaign) set(ctx context.Context, seed uint64, operations int) (err error) {
 	random := rand.New(rand.NewPCG(seed, 0xd1ff))
 	g := generate.New(seed, generate.Options{Domains: domains(random), MostRules: 60})
+	begun := time.Now()
 	t, err := c.machine.begin(ctx, g.Workload())
 	if err != nil {
 		return fmt.Errorf("policy set of seed %d: %w", seed, err)
 	}
 	defer func() { err = errors.Join(err, t.end()) }()
+	c.preparing += time.Since(begun)
 	c.dropped += t.dropped
 	before := c.done
 	for tries := 0; c.done-before < operations && tries < 8*operations; tries++ {
@@ -145,6 +149,9 @@ func (c *campaign) count(a attempt, variant string, o outcome) {
 func (c *campaign) report() {
 	fmt.Printf("diff-vm: %d operations under %d policy sets: %d denied, %d killed, %d audited, %d failed anyway; %d rules left out that the core cannot hold\n",
 		c.done, c.sets, c.denied, c.killed, c.audited, c.failed, c.dropped)
+	m := c.machine
+	fmt.Printf("diff-vm: %s for policy sets, %s for the start of %d workers, %s for all\n",
+		c.preparing.Round(time.Second), m.starting.Round(time.Second), m.started, time.Since(c.begun).Round(time.Second))
 	fmt.Printf("diff-vm: ways: %v\n", c.ways)
 	fmt.Printf("diff-vm: not tried: %v\n", c.skipped)
 }

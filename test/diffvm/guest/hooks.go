@@ -103,7 +103,7 @@ type renaming struct {
 	from, to, operation string
 	// back is the other half of an exchange.
 	back *model.Operation
-	// twice: the kernel asks about both halves of an exchange separately.
+	// twice: the kernel asks about each half of an exchange as about a rename, about the other half first.
 	twice bool
 }
 
@@ -119,22 +119,18 @@ func (h renaming) answer(w model.Workload) answer {
 	if h.back == nil {
 		return h.half(w, h.op, h.from, h.to, false)
 	}
+	first := func() answer { return h.half(w, h.op, h.from, h.to, !h.twice) }
+	second := func() answer { return h.half(w, *h.back, h.to, h.from, !h.twice) }
 	if h.twice {
-		a := h.half(w, h.op, h.from, h.to, false)
-		if !a.denied {
-			b := h.half(w, *h.back, h.to, h.from, false)
-			b.reports = append(a.reports, b.reports...)
-			a = b
-		}
+		first, second = second, first
+	}
+	a := first()
+	if a.denied {
 		return a
 	}
-	a := h.half(w, h.op, h.from, h.to, true)
-	if !a.denied {
-		b := h.half(w, *h.back, h.to, h.from, true)
-		b.reports = append(a.reports, b.reports...)
-		a = b
-	}
-	return a
+	b := second()
+	b.reports = append(a.reports, b.reports...)
+	return b
 }
 
 // half asks about the old name, about what would leave it, and, unless that is asked otherwise, about the new name.

@@ -18,7 +18,8 @@ import (
 // side is one of two containers that are alike in all but their policies: a cgroup, a mount namespace whose root is a
 // file system in memory, and workers.
 type side struct {
-	group *cgroup.Group
+	machine *machine
+	group   *cgroup.Group
 	// jobs run on the one thread that is in the mount namespace, and in no policed cgroup.
 	jobs chan func()
 	// thread is the id of that thread.
@@ -29,8 +30,8 @@ type side struct {
 // mountPoint of a root, in the mount namespace of its side alone.
 const mountPoint = "/run/diffvm"
 
-func newSide(group *cgroup.Group) (*side, error) {
-	s := &side{group: group, jobs: make(chan func()), workers: map[workerKey]*worker{}}
+func newSide(m *machine, group *cgroup.Group) (*side, error) {
+	s := &side{machine: m, group: group, jobs: make(chan func()), workers: map[workerKey]*worker{}}
 	ready := make(chan error)
 	go func() {
 		// Never unlocked: the thread ends with its namespace.

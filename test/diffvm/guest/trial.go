@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,6 +31,10 @@ type machine struct {
 	worker           []byte
 	renamesTwice     bool
 	gaps             map[string]int
+
+	// started workers, and how long that took.
+	started  int
+	starting time.Duration
 }
 
 // trial is one workload in force. Everything is tried twice: on the watched side, where all of it is audited and nothing
@@ -74,7 +79,7 @@ func (m *machine) begin(ctx context.Context, w model.Workload) (t *trial, err er
 }
 
 func (m *machine) side(group *cgroup.Group, f fixed) (*side, []string, error) {
-	s, err := newSide(group)
+	s, err := newSide(m, group)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -35,11 +35,14 @@ const patience = 30 * time.Second
 func (s *side) try(key workerKey, a wire.Attempt) (syscall.Errno, error) {
 	w, found := s.workers[key]
 	if !found {
+		begun := time.Now()
 		var err error
 		if w, err = s.start(key); err != nil {
 			return 0, fmt.Errorf("start the worker %q: %w", key.path, err)
 		}
 		s.workers[key] = w
+		s.machine.started++
+		s.machine.starting += time.Since(begun)
 	}
 	errno, err := w.call(a)
 	if err == nil || !a.Replaces() || errors.Is(err, os.ErrDeadlineExceeded) {
