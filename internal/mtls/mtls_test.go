@@ -4,6 +4,7 @@ package mtls_test
 
 import (
 	"context"
+	"crypto/x509"
 	"net"
 	"os"
 	"strings"
@@ -76,7 +77,11 @@ func TestBothSidesProveWhoTheyAre(t *testing.T) {
 	secure := serve(t, mtls.Server(server))
 	open := serve(t, mtls.OpenServer(server))
 	plain := serve(t, insecure.NewCredentials())
-	endedFiles, err := ours.IssueUntil(t.TempDir(), "relay", time.Now().Add(-time.Minute))
+	endedFiles, err := ours.IssueFor(t.TempDir(), "relay", time.Now().Add(-time.Minute), x509.ExtKeyUsageServerAuth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serverOnly, err := ours.IssueFor(t.TempDir(), "agent", time.Now().Add(time.Hour), x509.ExtKeyUsageServerAuth)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,6 +103,7 @@ func TestBothSidesProveWhoTheyAre(t *testing.T) {
 		"a stranger, where TLS need not be":           {open, mtls.Client(believing, "relay"), "this server refuses the client's certificate (CN=client): x509: certificate signed by unknown authority"},
 		"a client without a certificate":              {secure, mtls.Client(mtls.Files{CA: client.CA}, "relay"), "this server lets in only clients with a certificate"},
 		"a client of another authority":               {secure, mtls.Client(believing, "relay"), "this server refuses the client's certificate (CN=client): x509: certificate signed by unknown authority"},
+		"a server's certificate as a client's":        {secure, mtls.Client(serverOnly, "relay"), "incompatible key usage"},
 		"a client whose files are gone":               {secure, mtls.Client(mtls.Folder(t.TempDir()), "relay"), "read the authority's certificate"},
 		"a client that believes nobody in particular": {secure, mtls.Client(mtls.Files{}, "relay"), "not signed by the system's authorities"},
 	} {

@@ -49,11 +49,11 @@ func New(name string) (*Authority, error) {
 // Issue writes a certificate for a name and for 127.0.0.1, its key and the authority's certificate into dir, over what is
 // there. The certificate is good for servers and for clients.
 func (a *Authority) Issue(dir, name string) (mtls.Files, error) {
-	return a.IssueUntil(dir, name, time.Now().Add(lifetime))
+	return a.IssueFor(dir, name, time.Now().Add(lifetime), x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth)
 }
 
-// IssueUntil is Issue with a time at which the certificate ends.
-func (a *Authority) IssueUntil(dir, name string, end time.Time) (mtls.Files, error) {
+// IssueFor is Issue with a time at which the certificate ends, and what it is good for.
+func (a *Authority) IssueFor(dir, name string, end time.Time, usages ...x509.ExtKeyUsage) (mtls.Files, error) {
 	files := mtls.Folder(dir)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -61,7 +61,7 @@ func (a *Authority) IssueUntil(dir, name string, end time.Time) (mtls.Files, err
 	}
 	template := certificate(name, end)
 	template.DNSNames, template.IPAddresses = []string{name}, []net.IP{net.IPv4(127, 0, 0, 1)}
-	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	template.ExtKeyUsage = usages
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
 	if err != nil {
 		return files, fmt.Errorf("sign certificate: %w", err)
