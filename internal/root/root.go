@@ -23,9 +23,8 @@ const (
 	idle = time.Second
 	// patience with one look at a file system. A container may have mounted one that never answers.
 	patience = 2 * time.Second
-	// glance is how often the kubelet's links are looked at: to open the root of a container takes a look at all of its
-	// processes.
-	glance = 5 * time.Second
+	// glance is how often the kubelet's links are looked at, whoever asks.
+	glance = time.Second
 )
 
 // ErrStuck says that a file system below the root does not answer. Until it does, the root resolves nothing new.
