@@ -121,7 +121,11 @@ func (f facet) enforcing() metav1.Condition {
 		return condition(operatorv1.NodeEnforcing, metav1.ConditionUnknown, operatorv1.ReasonSyncing,
 			cmp.Or(f.waiting, "the core is attached, and no policy was put in force yet"))
 	default:
-		return condition(operatorv1.NodeEnforcing, metav1.ConditionTrue, operatorv1.ReasonEnforcing,
+		reason := operatorv1.ReasonEnforcing
+		if len(f.stats.NotJudged()) > 0 {
+			reason = operatorv1.ReasonOperationsNotJudged
+		}
+		return condition(operatorv1.NodeEnforcing, metav1.ConditionTrue, reason,
 			"the core is attached to the kernel's LSM hooks"+blindSpots(f.stats.Missing))
 	}
 }

@@ -51,12 +51,14 @@ const (
 // Abilities of the core: what the enforcers that share it can hold, also the one that only observes.
 func Abilities() compile.Abilities { return compile.Everything() }
 
-// AbilitiesOf a core that is attached: on some nodes it cannot look into DNS queries.
+// AbilitiesOf a core that is attached: on some nodes it cannot look into DNS queries, or judge every operation on files.
 func AbilitiesOf(s Stats) compile.Abilities {
+	a := Abilities()
 	if slices.Contains(s.Missing, sensor.HookLookup) {
-		return Abilities().Without(compile.DomainDNS)
+		a = a.Without(compile.DomainDNS)
 	}
-	return Abilities()
+	a.NotJudged = s.NotJudged()
+	return a
 }
 
 // Options of an enforcer.

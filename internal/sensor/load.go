@@ -23,6 +23,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/bpf/dns"
 	"github.com/kubearmor/kubearmor-operator/bpf/exec"
 	"github.com/kubearmor/kubearmor-operator/bpf/file"
+	"github.com/kubearmor/kubearmor-operator/bpf/owner"
 	"github.com/kubearmor/kubearmor-operator/bpf/path"
 	"github.com/kubearmor/kubearmor-operator/bpf/socket"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
@@ -46,9 +47,9 @@ const (
 // specs are the objects as they will be loaded, and the maps that they share.
 type specs struct {
 	objects []*ebpf.CollectionSpec
-	// lookups is the one of them that the core can do without.
-	lookups *ebpf.CollectionSpec
-	maps    map[string]*ebpf.MapSpec
+	// lookups and owners are those of them that the core can do without.
+	lookups, owners *ebpf.CollectionSpec
+	maps            map[string]*ebpf.MapSpec
 	// taskStorage says whether the programs may use task_slots.
 	taskStorage bool
 	// spareSlots is the index of the first of them, or 0.
@@ -66,7 +67,7 @@ func loadSpecs(mode Mode) (specs, error) {
 		taskStorage: mode == ModeEnforce && haveReliableTaskStorage(),
 	}
 	for _, load := range []func() (*ebpf.CollectionSpec, error){
-		exec.LoadExec, file.LoadFile, path.LoadPath, socket.LoadSocket, capable.LoadCapable, dns.LoadDns,
+		exec.LoadExec, file.LoadFile, path.LoadPath, socket.LoadSocket, capable.LoadCapable, owner.LoadOwner, dns.LoadDns,
 	} {
 		object, err := load()
 		if err != nil {
@@ -77,8 +78,9 @@ func loadSpecs(mode Mode) (specs, error) {
 			return !strings.HasSuffix(name, "_"+string(mode))
 		})
 		s.objects = append(s.objects, object)
-		s.lookups = object
 	}
+	last := len(s.objects) - 1
+	s.owners, s.lookups = s.objects[last-1], s.objects[last]
 	err := s.shareMaps()
 	return s, err
 }
@@ -152,12 +154,16 @@ func (c *Core) load(s specs) error {
 		"spare_slots":     s.spareSlots,
 	}
 	for _, object := range s.objects {
-		if object == s.lookups {
+		switch object {
+		case s.lookups:
 			c.loadLookups(object, settings, cache)
-			continue
+		case s.owners:
+			err = c.loadOwners(object, settings, kernel, cache)
+		default:
+			c.missing = append(c.missing, kernel.leaveOut(object)...)
+			err = c.loadObject(object, settings, cache)
 		}
-		c.missing = append(c.missing, kernel.leaveOut(object)...)
-		if err := c.loadObject(object, settings, cache); err != nil {
+		if err != nil {
 			return err
 		}
 	}

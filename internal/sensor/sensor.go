@@ -132,13 +132,7 @@ func (c *Core) Close() error {
 }
 
 func (c *Core) close() error {
-	var errs []error
-	for _, h := range c.hooks {
-		if h.link != nil {
-			errs = append(errs, h.link.Close())
-		}
-		errs = append(errs, h.program.Close())
-	}
+	errs := []error{closeHooks(c.hooks)}
 	for _, m := range c.maps {
 		errs = append(errs, m.Close())
 	}

@@ -81,6 +81,9 @@ const (
 
 	// ReasonEnforcing: the kernel was seen denying.
 	ReasonEnforcing = "Enforcing"
+	// ReasonOperationsNotJudged: the kernel was seen denying, and has no hook for the operations that the message names: rules
+	// do not hold for those (chown before 6.1, and every change of names without CONFIG_SECURITY_PATH). Run a newer kernel.
+	ReasonOperationsNotJudged = "OperationsNotJudged"
 	// ReasonKernelTooOld: the kernel predates BPF-LSM (5.7) or the hooks that the core needs (5.10); run a newer one.
 	ReasonKernelTooOld = "KernelTooOld"
 	// ReasonNoBTF: /sys/kernel/btf/vmlinux is missing, so CO-RE programs cannot be loaded; run a kernel built with CONFIG_DEBUG_INFO_BTF.

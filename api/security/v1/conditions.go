@@ -38,6 +38,9 @@ const (
 	ReasonDomainUnsupported = "DomainUnsupported"
 	// ReasonRuleUnsupported: the node's enforcer cannot express a rule, which the message names; the other rules are in force.
 	ReasonRuleUnsupported = "RuleUnsupported"
+	// ReasonOperationsNotJudged: the rules are in force, and the node's kernel has no hook for some operations, which the message names:
+	// they are not denied there. Run a newer kernel.
+	ReasonOperationsNotJudged = "OperationsNotJudged"
 	// ReasonTableFull: a kernel table of the node is full and the previous generation stays in force; shorten the policies that select Pods there.
 	ReasonTableFull = "TableFull"
 )

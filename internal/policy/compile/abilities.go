@@ -20,6 +20,8 @@ type Abilities struct {
 	Sources bool
 	// Postures: allow-lists.
 	Postures bool
+	// NotJudged are operations on files that the kernel has no hook for, in the words of users, sorted.
+	NotJudged []string
 }
 
 // Everything is what the core can hold.

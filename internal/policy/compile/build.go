@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 )
@@ -136,6 +137,10 @@ func (b *builder) add(c *candidate) {
 	if program := cmp.Or(multiCall, multiCallSource); program != "" {
 		b.withhold(c.ref, c.At, ReasonMultiCall, "the path is a link to "+program+", which is one program behind many names: "+
 			"a rule on it would hold for all of them; name "+program+" itself to mean that")
+	}
+	if lacks := b.notJudged(c); len(lacks) > 0 {
+		b.withhold(c.ref, c.At, ReasonNotJudged, "the rule is in force, but not for "+strings.Join(lacks, ", ")+
+			": this node's kernel has no hook for that")
 	}
 	k := key{domain: c.Domain, match: matchOf(c.Rule)}
 	direct := k.match == MatchDirectory

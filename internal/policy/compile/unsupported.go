@@ -31,6 +31,8 @@ const (
 	// ReasonRefused: the kernel's tables take no set that this rule's policy is part of; the message says why, and the policy is tried again once it changes.
 	ReasonRefused Reason = "RuleRefused"
 
+	// ReasonNotJudged: the rule is in force, but for operations that the kernel has no hook for.
+	ReasonNotJudged Reason = "OperationsNotJudged"
 	// ReasonException: another rule takes something out of this one, and the enforcer cannot express that.
 	ReasonException Reason = "ExceptionUnsupported"
 
@@ -68,7 +70,7 @@ func (r Reason) OfSection() bool {
 	}
 }
 
-// Unsupported is a rule that is not in force.
+// Unsupported is a rule that is not in force, or not in full.
 type Unsupported struct {
 	// Rule is its place in the object: spec.file.matchPatterns[0].
 	Rule   string
@@ -76,6 +78,9 @@ type Unsupported struct {
 	// Message is a sentence for the policy's author.
 	Message string
 }
+
+// InPart says that the rule is in force, but for what the message names.
+func (u Unsupported) InPart() bool { return u.Reason == ReasonNotJudged }
 
 func compareUnsupported(a, b Unsupported) int {
 	return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Message, b.Message))
