@@ -12,11 +12,11 @@ func TestWhatIsNotJudgedIsNamedInTheWordsOfUsers(t *testing.T) {
 	tests := map[string]struct {
 		missing, want []string
 	}{
-		"nothing is missing":                              {nil, nil},
-		"an old kernel judges open files by another hook": {[]string{"lsm/file_truncate"}, nil},
+		"nothing is missing":                                 {nil, nil},
+		"an old kernel judges open files by another hook":    {[]string{"lsm/file_truncate"}, nil},
 		"names that are looked up are no operation on files": {[]string{HookLookup}, nil},
-		"chown before 6.1":                                {[]string{"lsm/file_truncate", "lsm/path_chown"}, []string{"chown"}},
-		"in observe mode":                                 {[]string{"kprobe/security_path_chmod"}, []string{"chmod"}},
+		"chown before 6.1":                                   {[]string{"lsm/file_truncate", "lsm/path_chown"}, []string{"chown"}},
+		"in observe mode":                                    {[]string{"kprobe/security_path_chmod"}, []string{"chmod"}},
 		"hooks without which names can change unseen": {
 			[]string{"lsm/path_unlink", "lsm/path_rename", "lsm/path_link", "lsm/path_mknod"}, []string{"create", "delete", "link", "rename"},
 		},
