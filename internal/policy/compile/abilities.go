@@ -14,14 +14,14 @@ import (
 type Abilities struct {
 	// Matches that it knows, by domain; it holds no other domain.
 	Matches map[Domain][]Match
+	// NotJudged are operations on files that the kernel has no hook for, in the words of users, sorted.
+	NotJudged []string
 	// Conditions that it knows.
 	Conditions Conditions
 	// Sources: rules for single executables.
 	Sources bool
 	// Postures: allow-lists.
 	Postures bool
-	// NotJudged are operations on files that the kernel has no hook for, in the words of users, sorted.
-	NotJudged []string
 }
 
 // Everything is what the core can hold.
