@@ -232,7 +232,9 @@ type node struct {
 	unreachable time.Duration
 	// reportMost is Pace.ReportMost.
 	reportMost time.Duration
-	stop       func()
+	// health is the agent's HealthAddr.
+	health string
+	stop   func()
 }
 
 type lines struct {
@@ -303,7 +305,7 @@ func (n *node) run(mode operatorv1.Enforcer) {
 	n.t.Helper()
 	a, err := New(Options{
 		Node: n.name, Namespace: "kubearmor", Cluster: "test", Enforcer: mode, Version: "v1", BootID: "boot",
-		Kubernetes: n.config, Containers: n.containers, Alerts: n.alerts, Log: logr.Discard(),
+		Kubernetes: n.config, Containers: n.containers, Alerts: n.alerts, HealthAddr: n.health, Log: logr.Discard(),
 		Open: func(context.Context) (Enforcer, error) {
 			n.kernel.mu.Lock()
 			defer n.kernel.mu.Unlock()

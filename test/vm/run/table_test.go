@@ -122,9 +122,10 @@ func (s scene) compare(t *testing.T, r script.Report) {
 	if r.Code != 0 || strings.Contains(r.Notes, "warning") || len(r.LeftBehind) > 0 || len(r.Results) != len(s.test.Cases) {
 		t.Fatalf("exit status %d, %d results of %d, left behind %v\n%s", r.Code, len(r.Results), len(s.test.Cases), r.LeftBehind, r.Notes)
 	}
-	alerts := make([]telemetry.Alert, len(r.Alerts))
+	alerts := make([]*telemetry.Alert, len(r.Alerts))
 	for i, raw := range r.Alerts {
-		if err := json.Unmarshal(raw, &alerts[i]); err != nil {
+		alerts[i] = &telemetry.Alert{}
+		if err := json.Unmarshal(raw, alerts[i]); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +135,7 @@ func (s scene) compare(t *testing.T, r script.Report) {
 	}
 }
 
-func (s scene) compareCase(t *testing.T, c *cases.Case, got script.Result, alerts []telemetry.Alert) {
+func (s scene) compareCase(t *testing.T, c *cases.Case, got script.Result, alerts []*telemetry.Alert) {
 	op, err := c.Model()
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +169,7 @@ func (s scene) compareCase(t *testing.T, c *cases.Case, got script.Result, alert
 
 // compareAlerts: whatever is blocked or audited has an alert with the policy and the rule that decided; what is allowed
 // has none.
-func (s scene) compareAlerts(t *testing.T, op model.Operation, want cases.Verdict, got script.Result, alerts []telemetry.Alert) {
+func (s scene) compareAlerts(t *testing.T, op model.Operation, want cases.Verdict, got script.Result, alerts []*telemetry.Alert) {
 	var found []string
 	for _, a := range alerts {
 		if !concerns(a, op, got, want) {
@@ -190,7 +191,7 @@ func (s scene) compareAlerts(t *testing.T, op model.Operation, want cases.Verdic
 }
 
 // concerns says whether an alert is about the attempt: of its process or a child of it, and of its kind.
-func concerns(a telemetry.Alert, op model.Operation, got script.Result, want cases.Verdict) bool {
+func concerns(a *telemetry.Alert, op model.Operation, got script.Result, want cases.Verdict) bool {
 	if int(a.HostPID) != got.PID && int(a.HostPPID) != got.PID {
 		return false
 	}
