@@ -195,10 +195,6 @@ func TestConditionsAndRanks(t *testing.T) {
 	tests := map[string]languageCase{
 		"a read of what is read only":                    {only(read), nil, []string{"open", at("own")}, 0, 0, ""},
 		"a write to it":                                  {only(read), nil, []string{"write", at("own")}, denied, read.ID, OperationOpen},
-		"an append to it":                                {only(read), nil, []string{"append", at("own")}, denied, read.ID, OperationOpen},
-		"reading and writing it":                         {only(read), nil, []string{"read-write", at("own")}, denied, read.ID, OperationOpen},
-		"opening it for reading, and emptying it":        {only(read), nil, []string{"open-truncate", at("own")}, denied, read.ID, OperationOpen},
-		"truncating it":                                  {only(read), nil, []string{"truncate", at("own")}, denied, read.ID, OperationTruncate},
 		"the owner":                                      {only(mine), nil, []string{"open", at("own")}, 0, 0, ""},
 		"another than the owner":                         {only(owned), nil, []string{"open", at("others")}, denied, owned.ID, OperationOpen},
 		"a name to execute":                              {only(named), nil, []string{"run", at("named")}, denied, named.ID, OperationExec},
