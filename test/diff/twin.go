@@ -76,7 +76,7 @@ func (t twin) posture(q question) table.Answer {
 }
 
 func (t twin) unresolved(q question, flags table.DomainFlags) table.Answer {
-	action := compile.ActionAllow
+	var action compile.Action
 	switch {
 	case flags&table.DomainBlocks != 0:
 		action = compile.ActionBlock

@@ -98,7 +98,7 @@ func (c *campaign) set(ctx context.Context, seed uint64, operations int) (err er
 				problem: o.problem(), reasons: fmt.Sprint(o.reasons), seed: seed, operations: c.done - before + 1,
 			})
 		}
-		c.count(a, variant, o)
+		c.count(variant, o)
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ func (t *trial) choose(random *rand.Rand, g *generate.Generator, op model.Operat
 	return a, variant, err
 }
 
-func (c *campaign) count(a attempt, variant string, o outcome) {
+func (c *campaign) count(variant string, o outcome) {
 	c.done++
 	c.ways[variant]++
 	switch {

@@ -85,7 +85,7 @@ type arguments struct{ simple }
 func (h arguments) seen() []report { return nil }
 
 func (h arguments) answer(w model.Workload) answer {
-	before := execution{h.simple}.answer(w)
+	before := execution(h).answer(w)
 	a := h.simple.answer(w)
 	a.errno = wire.Killed
 	// What was reported already is not once more.

@@ -77,7 +77,7 @@ func variants(op model.Operation) []string {
 		if op.Object {
 			return []string{"memfd"}
 		}
-		return []string{"exec", "exec", "exec", "exec", "script", "script", "execveat"}
+		return []string{"exec", "exec", "exec", "exec", "exec", "exec", "script", "script", "script", "execveat"}
 	case model.Read:
 		return []string{"read", "read", "openat2", "readdir", "reference", "read with O_CREAT"}
 	case model.Write:
