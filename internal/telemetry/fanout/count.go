@@ -47,7 +47,7 @@ type Stage struct {
 func Describe(stages []Stage) string {
 	texts := make([]string, len(stages))
 	for i, s := range stages {
-		texts[i] = "stage=" + s.Name + " " + s.Count.String()
+		texts[i] = "stage=" + s.Name + " " + s.String()
 	}
 	return strings.Join(texts, "; ")
 }
