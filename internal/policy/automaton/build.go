@@ -16,7 +16,8 @@ type Limits struct {
 	Work int
 	// Reduce drops from a set of globs that match together those that then do not matter, so that states become one; it
 	// may be nil. It is given ascending indices and returns some of them. It must be a function of the set alone, and
-	// reducing early must change nothing: Reduce(Reduce(a) ∪ b) = Reduce(a ∪ b). What it returns is not changed.
+	// reducing early must change nothing: Reduce(Reduce(a) ∪ b) = Reduce(a ∪ b). Where it drops all of b for a, it drops
+	// every part of b for a. What it returns is not changed.
 	Reduce func(set []int) []int
 }
 

@@ -20,6 +20,8 @@ type joining struct {
 	// numbers of pairs whose other half is dead, by the half that is not, and of all others; 0 where there is none yet.
 	ofLeft, ofRight []uint32
 	ofBoth          map[pair]uint32
+	// leftAlone and rightAlone are the states of either whose other half does not matter.
+	leftAlone, rightAlone []bool
 	// columns of both, by column of the new one.
 	columns [][2]int
 	sets    joinedSets
@@ -31,6 +33,10 @@ func product(left, right *Automaton, b *building) (*joining, bool) {
 		left: left, right: right, states: []pair{{}},
 		ofLeft: make([]uint32, left.States()), ofRight: make([]uint32, right.States()), ofBoth: map[pair]uint32{},
 		sets: joinedSets{left: left, right: right, b: b, pairs: map[pair]uint32{}, ids: map[string]uint32{}},
+	}
+	if b.limits.Reduce != nil {
+		j.leftAlone = absorbing(left, right, func(set, other []int) []int { return b.reduce(slices.Concat(set, other)) })
+		j.rightAlone = absorbing(right, left, func(set, other []int) []int { return b.reduce(slices.Concat(other, set)) })
 	}
 	a := &j.made
 	a.Classes, j.columns = joinClasses(left, right)
@@ -57,6 +63,12 @@ func product(left, right *Automaton, b *building) (*joining, bool) {
 
 func (j *joining) intern(p pair) uint32 {
 	switch {
+	case j.leftAlone != nil && j.leftAlone[p.left]:
+		p.right = 0
+	case j.rightAlone != nil && j.rightAlone[p.right]:
+		p.left = 0
+	}
+	switch {
 	case p.right == 0 && p.left == 0:
 		return 0
 	case p.right == 0:
@@ -70,6 +82,41 @@ func (j *joining) intern(p pair) uint32 {
 		j.ofBoth[p] = number
 	}
 	return number
+}
+
+// absorbing are the states from which on everything is accepted, with sets for which reduce drops whatever the other
+// automaton may add: /**/.git/** where it has matched. Without them, pairs pile up that are all equal in the end. It is
+// nil where there are none.
+func absorbing(a, other *Automaton, reduce func(set, other []int) []int) []bool {
+	var all []int
+	for _, set := range other.Sets {
+		all = append(all, set...)
+	}
+	slices.Sort(all)
+	most := slices.Sorted(slices.Values(reduce(nil, slices.Compact(all))))
+	absorbs := make([]bool, len(a.Sets)+1)
+	for i, set := range a.Sets {
+		absorbs[i+1] = !slices.ContainsFunc(reduce(set, most), func(glob int) bool { return !slices.Contains(set, glob) })
+	}
+	in, count := make([]bool, a.States()), 0
+	for state, accept := range a.Accept {
+		if in[state] = absorbs[accept]; in[state] {
+			count++
+		}
+	}
+	for before := -1; before != count; {
+		before = count
+		for state := range in {
+			if in[state] && slices.ContainsFunc(a.Next[state*a.Columns:(state+1)*a.Columns], func(next uint32) bool { return !in[next] }) {
+				in[state] = false
+				count--
+			}
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return in
 }
 
 func (j *joining) number(known *uint32, p pair) uint32 {

@@ -67,6 +67,22 @@ func TestMoreGlobsThanAnAutomatonHoldsAreLeftOutAndNamed(t *testing.T) {
 	}
 }
 
+// TestGlobsThatCanMatchAtOnceAreHeld as far as they stay apart: where one has matched for good, the others do not matter.
+func TestGlobsThatCanMatchAtOnceAreHeld(t *testing.T) {
+	for format, count := range map[string]int{"/**/dir-%d/**": 100, "/**/name-%d.*": 1000, "/**/*-%d/*.conf": 100, "/**/*%d*x": 100} {
+		var globs []string
+		for i := range count {
+			globs = append(globs, fmt.Sprintf(format, i))
+		}
+		out := Compile(on(patternPolicy(globs)), Everything())
+		a := out.Set.Profiles[0].Patterns[DomainFile].Automaton
+		t.Logf("%s: %d states of %d columns", format, a.States(), a.Columns)
+		if got := out.Policies[0]; got.InForce != count {
+			t.Errorf("%s: %d of %d in force", format, got.InForce, count)
+		}
+	}
+}
+
 func BenchmarkGlobs(b *testing.B) {
 	for _, n := range []int{10, 100, 1000, 10_000} {
 		b.Run(fmt.Sprintf("%d globs", n), func(b *testing.B) {
