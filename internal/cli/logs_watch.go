@@ -213,11 +213,8 @@ func isRelay(s stream) error {
 	answer := make(chan error, 1)
 	go func() {
 		header, err := s.header()
-		switch {
-		case err == nil && header == nil:
-			// The stream ended without one; why, its next record says.
-			_, err = s.next()
-		case err == nil && !past.Understood(header):
+		// Without a header the stream has ended already; why, says what is read next.
+		if err == nil && header != nil && !past.Understood(header) {
 			err = errNothingHeld
 		}
 		answer <- err

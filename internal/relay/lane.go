@@ -37,6 +37,9 @@ type counts struct {
 }
 
 func newLane(k kind, o Options) *lane {
+	if k == kindMessage {
+		o.WindowBytes, o.Events, o.Bytes = o.WindowBytes/8, max(o.Events/8, 1), o.Bytes/8
+	}
 	return &lane{
 		kind: k, window: window{size: o.Window, limit: o.WindowBytes}, ring: newRing(o.Events, o.Bytes),
 		changed: make(chan struct{}), readers: map[*reader]struct{}{},
