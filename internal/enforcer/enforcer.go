@@ -57,7 +57,7 @@ func AbilitiesOf(s Stats) compile.Abilities {
 	if slices.Contains(s.Missing, sensor.HookLookup) {
 		a = a.Without(compile.DomainDNS)
 	}
-	a.NotJudged = s.NotJudged()
+	a.NotJudged, a.Presets = s.NotJudged(), s.Presets()
 	return a
 }
 

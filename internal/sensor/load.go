@@ -25,6 +25,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/bpf/file"
 	"github.com/kubearmor/kubearmor-operator/bpf/owner"
 	"github.com/kubearmor/kubearmor-operator/bpf/path"
+	"github.com/kubearmor/kubearmor-operator/bpf/preset"
 	"github.com/kubearmor/kubearmor-operator/bpf/socket"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
@@ -47,8 +48,9 @@ const (
 // specs are the objects as they will be loaded, and the maps that they share.
 type specs struct {
 	objects []*ebpf.CollectionSpec
-	// lookups and owners are those of them that the core can do without.
+	// lookups, owners and presets are those of them that the core can do without.
 	lookups, owners *ebpf.CollectionSpec
+	presets         [2]*ebpf.CollectionSpec
 	maps            map[string]*ebpf.MapSpec
 	// taskStorage says whether the programs may use task_slots.
 	taskStorage bool
@@ -67,7 +69,8 @@ func loadSpecs(mode Mode) (specs, error) {
 		taskStorage: mode == ModeEnforce && haveReliableTaskStorage(),
 	}
 	for _, load := range []func() (*ebpf.CollectionSpec, error){
-		exec.LoadExec, file.LoadFile, path.LoadPath, socket.LoadSocket, capable.LoadCapable, owner.LoadOwner, dns.LoadDns,
+		exec.LoadExec, file.LoadFile, path.LoadPath, socket.LoadSocket, capable.LoadCapable,
+		preset.LoadMemory, preset.LoadProcess, owner.LoadOwner, dns.LoadDns,
 	} {
 		object, err := load()
 		if err != nil {
@@ -80,7 +83,7 @@ func loadSpecs(mode Mode) (specs, error) {
 		s.objects = append(s.objects, object)
 	}
 	last := len(s.objects) - 1
-	s.owners, s.lookups = s.objects[last-1], s.objects[last]
+	s.presets, s.owners, s.lookups = [2]*ebpf.CollectionSpec(s.objects[last-3:]), s.objects[last-1], s.objects[last]
 	err := s.shareMaps()
 	return s, err
 }
@@ -159,6 +162,8 @@ func (c *Core) load(s specs) error {
 			c.loadLookups(object, settings, cache)
 		case s.owners:
 			err = c.loadOwners(object, settings, kernel, cache)
+		case s.presets[0], s.presets[1]:
+			err = c.loadPresets(object, settings, cache)
 		default:
 			c.missing = append(c.missing, kernel.leaveOut(object)...)
 			err = c.loadObject(object, settings, cache)

@@ -14,9 +14,9 @@ import (
 // pointsOf are the hooks of the core, sorted, but for those that only one mode has. One of them has another name as a function.
 func pointsOf(prefix, check, commit string) []string {
 	names := []string{
-		check, commit, "capable", "file_open", "file_truncate",
+		check, check, check, commit, "capable", "file_mprotect", "file_open", "file_open", "file_truncate", "mmap_file",
 		"path_chmod", "path_chown", "path_link", "path_mkdir", "path_mknod", "path_rename", "path_rmdir", "path_symlink",
-		"path_truncate", "path_unlink",
+		"path_truncate", "path_unlink", "ptrace_access_check",
 		"socket_accept", "socket_bind", "socket_connect", "socket_create", "socket_listen", "socket_sendmsg",
 	}
 	for i := range names {

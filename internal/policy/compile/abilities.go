@@ -22,6 +22,8 @@ type Abilities struct {
 	Sources bool
 	// Postures: allow-lists.
 	Postures bool
+	// Presets: the protections that come with the product.
+	Presets bool
 }
 
 // Everything is what the core can hold.
@@ -38,6 +40,7 @@ func Everything() Abilities {
 		Conditions: ConditionOwner | ConditionRead | ConditionNoTerminal | ConditionArguments,
 		Sources:    true,
 		Postures:   true,
+		Presets:    true,
 	}
 }
 
@@ -53,8 +56,9 @@ func (a Abilities) holds(r *policy.Rule) (Reason, string) {
 	missing := conditionsOf(r) &^ a.Conditions
 	known, held := a.Matches[r.Domain]
 	switch {
+	case r.Preset != "" && a.Presets:
 	case r.Preset != "":
-		return ReasonPreset, "presets are not enforced yet"
+		return ReasonPreset, "presets are not enforced here: the kernel took no programs for them"
 	case !held:
 		return domainReason(r.Domain)
 	case !slices.Contains(known, matchOf(r)):
@@ -98,6 +102,8 @@ func matchReason(m Match) (Reason, string) {
 // matchOf says what the rule's name is.
 func matchOf(r *policy.Rule) Match {
 	switch {
+	case r.Preset != "":
+		return MatchPreset
 	case r.Path != "":
 		return MatchPath
 	case r.ExecName != "":
@@ -123,7 +129,7 @@ func matchOf(r *policy.Rule) Match {
 
 // nameOf is what is compared with an operation's.
 func nameOf(r *policy.Rule) string {
-	return r.Path + r.ExecName + r.Pattern + r.Directory + r.Protocol + r.Capability + policy.DomainName(r.DNSName)
+	return r.Path + r.ExecName + r.Pattern + r.Directory + r.Protocol + r.Capability + r.Preset + policy.DomainName(r.DNSName)
 }
 
 func conditionsOf(r *policy.Rule) Conditions {

@@ -115,6 +115,7 @@ func (b *builder) read(s Selection) {
 			b.withhold(p.Ref, r.At, ReasonRefused, s.Refused)
 		case reason != "":
 			b.withhold(p.Ref, r.At, reason, why)
+		case isIdle(r):
 		default:
 			b.add(newCandidate(r, p.Ref, b.workload.AuditOnly))
 		}

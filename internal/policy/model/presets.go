@@ -5,8 +5,6 @@ package model
 import (
 	"strconv"
 	"strings"
-
-	"github.com/kubearmor/kubearmor-operator/internal/policy"
 )
 
 // Names of the presets.
@@ -58,7 +56,7 @@ func (w Workload) presets(op Operation) (Verdict, bool) {
 		p := &w.Policies[i]
 		for j := range p.Policy.Rules {
 			r := &p.Policy.Rules[j]
-			if r.Preset == "" || r.Action == policy.ActionAllow || !presetMatches(r.Preset, op) {
+			if r.Preset == "" || !presetMatches(r.Preset, op) {
 				continue
 			}
 			action := effective(r, p.AuditOnly)

@@ -66,6 +66,8 @@ func check(rule *compile.Rule) string {
 		}
 	}
 	switch rule.Domain {
+	case 0:
+		return checkPreset(rule)
 	case compile.DomainProcess, compile.DomainFile:
 		return checkObject(rule)
 	case compile.DomainNetwork, compile.DomainCapabilities:

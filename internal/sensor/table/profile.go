@@ -86,6 +86,8 @@ func kindOf(m compile.Match) Kind {
 		return KindName
 	case compile.MatchWildcard:
 		return KindWildcard
+	case compile.MatchPreset:
+		return KindPreset
 	default:
 		return 0
 	}
@@ -128,6 +130,9 @@ func (l *layout) read(s subject) Hasher {
 	case KindCapability:
 		number, _ := CapabilityNumber(s.path)
 		h.Word(uint64(number))
+	case KindPreset:
+		code, _ := presetCode(s.path)
+		h.Word(uint64(code))
 	case KindName, KindWildcard:
 		h.Name(strings.TrimPrefix(s.path, wildcard))
 	default:

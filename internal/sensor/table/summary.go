@@ -34,7 +34,8 @@ const deepest = 63
 // Summary is what a binding says of its profile.
 type Summary struct {
 	Profile compile.ProfileID
-	// Domains and Postures by domain. A posture is none, Allow, Audit or Block.
+	// Domains and Postures by domain. A posture is none, Allow, Audit or Block. In the place of domain 0 is a bit for the
+	// code of each preset.
 	Domains  [policy.Domains]DomainFlags
 	Postures [policy.Domains]compile.Action
 	// Depths at which there are directories, of processes and of files: bit 0 for "/", bit 1 for "/etc/"; bit 63 stands
@@ -61,6 +62,11 @@ func summarise(p compile.Profile) Summary {
 }
 
 func (s *Summary) add(rule *compile.Rule) {
+	if rule.Match == compile.MatchPreset {
+		code, _ := presetCode(rule.Path)
+		s.Domains[0] |= 1 << code
+		return
+	}
 	flags := DomainRules
 	switch rule.Action {
 	case compile.ActionBlock:
