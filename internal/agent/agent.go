@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -162,6 +163,7 @@ func New(o Options) (*Agent, error) {
 	if a.telemetry, err = server.New(o.Telemetry, node, a.stages, o.Log.WithName("telemetry")); err != nil {
 		return nil, err
 	}
+	a.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING) // until a step has gone through
 	a.metrics = newMetrics(a)
 	a.metrics.registry.MustRegister(newTelemetryMetrics(a))
 	return a, nil
