@@ -155,7 +155,9 @@ func TestPresetsNameTheirObjects(t *testing.T) {
 			one := presetRule(compile.ActionBlock, test.preset)
 			r.confine(map[*workload][]compile.Rule{w: {one}})
 			r.take()
-			w.do(test.do[0], test.do[1:]...)
+			if got := w.do(test.do[0], test.do[1:]...); got != denied {
+				t.Errorf("got %v, want %v", got, denied)
+			}
 			events := r.await()
 			if len(events) != 1 || events[0].Rule != one.ID || events[0].Domain != test.domain || events[0].Resource != test.resource || !events[0].Denied {
 				t.Errorf("events: %+v", events)
