@@ -60,11 +60,11 @@ func New(node Node, e enforcer.Event, w Workload, rule *compile.RuleInfo) *Alert
 	setOperation(a, e)
 	setVerdict(a, e, rule)
 	setRule(a, e, rule)
-	for name, cause := range map[string]string{
-		"ResourceUnresolved": e.Unresolved, "SourceUnresolved": e.SourceUnresolved, "ParentUnresolved": e.ParentUnresolved,
+	for _, path := range [...]struct{ name, cause string }{
+		{"ResourceUnresolved", e.Unresolved}, {"SourceUnresolved", e.SourceUnresolved}, {"ParentUnresolved", e.ParentUnresolved},
 	} {
-		if cause != "" {
-			a.EventData[name] = cause
+		if path.cause != "" {
+			a.EventData[path.name] = path.cause
 		}
 	}
 	return a
