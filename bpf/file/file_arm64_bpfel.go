@@ -19,6 +19,8 @@ type FileBinding struct {
 	Profile    uint64
 	Depths     [2]uint64
 	Names      uint64
+	Calls      uint64
+	CallDepths uint64
 	Automaton  [2]uint32
 	Start      [2]uint32
 	Tables     uint32

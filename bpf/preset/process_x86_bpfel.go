@@ -73,6 +73,8 @@ type ProcessScratch struct {
 		Profile    uint64
 		Depths     [2]uint64
 		Names      uint64
+		Calls      uint64
+		CallDepths uint64
 		Automaton  [2]uint32
 		Start      [2]uint32
 		Tables     uint32

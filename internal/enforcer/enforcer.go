@@ -44,6 +44,7 @@ const (
 	OperationMmap     = sensor.OperationMmap
 	OperationMprotect = sensor.OperationMprotect
 	OperationPtrace   = sensor.OperationPtrace
+	OperationSyscall  = sensor.OperationSyscall
 	RuleUnresolved    = sensor.RuleUnresolved
 	RulePosture       = sensor.RulePosture
 )
@@ -56,6 +57,9 @@ func AbilitiesOf(s Stats) compile.Abilities {
 	a := Abilities()
 	if slices.Contains(s.Missing, sensor.HookLookup) {
 		a = a.Without(compile.DomainDNS)
+	}
+	if slices.Contains(s.Missing, sensor.HookCall) {
+		a = a.Without(compile.DomainSyscalls)
 	}
 	a.NotJudged, a.Presets = s.NotJudged(), s.Presets()
 	return a

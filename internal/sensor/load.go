@@ -27,6 +27,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/bpf/path"
 	"github.com/kubearmor/kubearmor-operator/bpf/preset"
 	"github.com/kubearmor/kubearmor-operator/bpf/socket"
+	"github.com/kubearmor/kubearmor-operator/bpf/syscall"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
 
@@ -48,10 +49,10 @@ const (
 // specs are the objects as they will be loaded, and the maps that they share.
 type specs struct {
 	objects []*ebpf.CollectionSpec
-	// lookups, owners and presets are those of them that the core can do without.
-	lookups, owners *ebpf.CollectionSpec
-	presets         [2]*ebpf.CollectionSpec
-	maps            map[string]*ebpf.MapSpec
+	// calls, presets, owners and lookups are those of them that the core can do without.
+	calls, owners, lookups *ebpf.CollectionSpec
+	presets                [2]*ebpf.CollectionSpec
+	maps                   map[string]*ebpf.MapSpec
 	// taskStorage says whether the programs may use task_slots.
 	taskStorage bool
 	// spareSlots is the index of the first of them, or 0.
@@ -70,7 +71,7 @@ func loadSpecs(mode Mode) (specs, error) {
 	}
 	for _, load := range []func() (*ebpf.CollectionSpec, error){
 		exec.LoadExec, file.LoadFile, path.LoadPath, socket.LoadSocket, capable.LoadCapable,
-		preset.LoadMemory, preset.LoadProcess, owner.LoadOwner, dns.LoadDns,
+		syscall.LoadSyscall, preset.LoadMemory, preset.LoadProcess, owner.LoadOwner, dns.LoadDns,
 	} {
 		object, err := load()
 		if err != nil {
@@ -83,7 +84,8 @@ func loadSpecs(mode Mode) (specs, error) {
 		s.objects = append(s.objects, object)
 	}
 	last := len(s.objects) - 1
-	s.presets, s.owners, s.lookups = [2]*ebpf.CollectionSpec(s.objects[last-3:]), s.objects[last-1], s.objects[last]
+	s.calls, s.owners, s.lookups = s.objects[last-4], s.objects[last-1], s.objects[last]
+	s.presets = [2]*ebpf.CollectionSpec(s.objects[last-3:])
 	err := s.shareMaps()
 	return s, err
 }
@@ -160,6 +162,8 @@ func (c *Core) load(s specs) error {
 		switch object {
 		case s.lookups:
 			c.loadLookups(object, settings, cache)
+		case s.calls:
+			c.loadCalls(object, settings, cache)
 		case s.owners:
 			err = c.loadOwners(object, settings, kernel, cache)
 		case s.presets[0], s.presets[1]:

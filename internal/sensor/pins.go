@@ -154,19 +154,26 @@ func (p *pins) adoptMap(name string, spec *ebpf.MapSpec) (*ebpf.Map, error) {
 func (p *pins) pinHooks(hooks []hook) error {
 	ours := map[string]bool{}
 	for _, h := range hooks {
-		next := p.linkPath(h.name + "-next")
-		if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove left-over pin: %w", err)
-		}
-		if err := h.link.Pin(next); err != nil {
-			return fmt.Errorf("pin link: %w", err)
-		}
-		if err := os.Rename(next, p.linkPath(h.name)); err != nil {
-			return fmt.Errorf("replace pinned link: %w", err)
+		if err := p.pinHook(h); err != nil {
+			return err
 		}
 		ours[h.name] = true
 	}
 	return p.dropLinks(func(name string) bool { return !ours[name] })
+}
+
+func (p *pins) pinHook(h hook) error {
+	next := p.linkPath(h.name + "-next")
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove left-over pin: %w", err)
+	}
+	if err := h.link.Pin(next); err != nil {
+		return fmt.Errorf("pin link: %w", err)
+	}
+	if err := os.Rename(next, p.linkPath(h.name)); err != nil {
+		return fmt.Errorf("replace pinned link: %w", err)
+	}
+	return nil
 }
 
 func (p *pins) dropLinks(drop func(name string) bool) error {

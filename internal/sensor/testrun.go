@@ -84,7 +84,7 @@ func (r *TestRun) Hold(p compile.Profile) error {
 	}
 	b := summaries[p.ID]
 	r.binding = match.MatchBinding{
-		Profile: b.Profile, Depths: b.Depths, Names: b.Names, Automaton: b.Automaton, Start: b.Start,
+		Profile: b.Profile, Depths: b.Depths, Names: b.Names, Calls: b.Calls, CallDepths: b.CallDepths, Automaton: b.Automaton, Start: b.Start,
 		Tables: testPlace, Buckets: uint32(len(layout.Buckets)), Domains: b.Domains, Posture: b.Posture, Conditions: b.Conditions,
 	}
 	return nil

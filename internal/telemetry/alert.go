@@ -22,6 +22,7 @@ const (
 	operationNetwork      = "Network"
 	operationCapabilities = "Capabilities"
 	operationThreshold    = "AlertThreshold"
+	operationSyscall      = "Syscall"
 
 	actionAudit      = "Audit"
 	actionBlock      = "Block"

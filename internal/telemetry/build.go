@@ -84,6 +84,8 @@ func setOperation(a *Alert, e enforcer.Event) {
 		a.Operation = operationNetwork
 	case e.Domain == compile.DomainCapabilities:
 		a.Operation = operationCapabilities
+	case e.Domain == compile.DomainSyscalls:
+		a.Operation = operationSyscall
 	default:
 		a.Operation = operationFile
 	}
@@ -94,6 +96,8 @@ func setOperation(a *Alert, e enforcer.Event) {
 	case enforcer.OperationLookup:
 		// No hook of an LSM sees names.
 		a.Data = "hook=CGROUP_SKB_EGRESS"
+	case enforcer.OperationSyscall:
+		a.Data = "syscall=SYS_" + strings.ToUpper(e.Resource)
 	}
 }
 

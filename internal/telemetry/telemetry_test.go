@@ -139,6 +139,17 @@ func TestOperationsAreThoseOfTheDomains(t *testing.T) {
 	}
 }
 
+func TestASystemCallIsNamed(t *testing.T) {
+	e := open(compile.ActionAudit, false)
+	e.Domain, e.Operation, e.Resource = compile.DomainSyscalls, enforcer.OperationSyscall, "process_vm_writev"
+	a := New(Node{}, e, Workload{}, rule(compile.ActionAudit, compile.ActionAudit))
+	got := []string{a.Operation, a.Resource, a.Data, a.Action, a.Result}
+	want := []string{"Syscall", "process_vm_writev", "syscall=SYS_PROCESS_VM_WRITEV", "Audit", "Passed"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestExecNamesTheNewProcess(t *testing.T) {
 	e := open(compile.ActionBlock, true)
 	e.Operation, e.Resource, e.Source = enforcer.OperationExec, "/bin/sh", "/usr/bin/app"

@@ -36,6 +36,7 @@ func Everything() Abilities {
 			DomainNetwork:      {MatchProtocol},
 			DomainCapabilities: {MatchCapability},
 			DomainDNS:          {MatchName, MatchWildcard},
+			DomainSyscalls:     {MatchSyscall},
 		},
 		Conditions: ConditionOwner | ConditionRead | ConditionNoTerminal | ConditionArguments,
 		Sources:    true,
@@ -61,6 +62,8 @@ func (a Abilities) holds(r *policy.Rule) (Reason, string) {
 		return ReasonPreset, "presets are not enforced here: the kernel took no programs for them"
 	case !held:
 		return domainReason(r.Domain)
+	case r.Domain == DomainSyscalls:
+		return holdsCall(r)
 	case !slices.Contains(known, matchOf(r)):
 		return matchReason(matchOf(r))
 	case len(r.Sources) > 0 && !a.Sources:
@@ -86,7 +89,7 @@ func domainReason(d Domain) (Reason, string) {
 	case policy.DomainDNS:
 		return ReasonDNS, "DNS queries are not looked into here: the kernel took no program for that at the root of its cgroup v2 hierarchy"
 	case policy.DomainSyscalls:
-		return ReasonSyscalls, "rules on system calls are not observed yet"
+		return ReasonSyscalls, "system calls are not seen here: the kernel took no program at their tracepoint"
 	default:
 		return ReasonDevice, "rules on devices are not enforced yet"
 	}
@@ -118,6 +121,8 @@ func matchOf(r *policy.Rule) Match {
 		return MatchProtocol
 	case r.Capability != "":
 		return MatchCapability
+	case r.Domain == DomainSyscalls:
+		return MatchSyscall
 	case strings.HasPrefix(r.DNSName, "*."):
 		return MatchWildcard
 	case r.DNSName != "":
@@ -129,7 +134,8 @@ func matchOf(r *policy.Rule) Match {
 
 // nameOf is what is compared with an operation's.
 func nameOf(r *policy.Rule) string {
-	return r.Path + r.ExecName + r.Pattern + r.Directory + r.Protocol + r.Capability + r.Preset + policy.DomainName(r.DNSName)
+	return r.Path + r.ExecName + r.Pattern + r.Directory + r.Protocol + r.Capability + r.Preset + policy.DomainName(r.DNSName) +
+		strings.Join(ordered(r.Syscalls), " ")
 }
 
 func conditionsOf(r *policy.Rule) Conditions {

@@ -133,7 +133,7 @@ func (b *builder) add(c *candidate) {
 	} else {
 		b.judges[c.Domain] = true
 	}
-	names, multiCall := b.aliases.names(c.Rule)
+	names, multiCall := b.aliases.namesOf(c.Rule)
 	sources, multiCallSource := b.aliases.sources(c.Rule)
 	if program := cmp.Or(multiCall, multiCallSource); program != "" {
 		b.withhold(c.ref, c.At, ReasonMultiCall, "the path is a link to "+program+", which is one program behind many names: "+

@@ -60,7 +60,7 @@ func (c *candidate) identity() RuleID {
 	h.Write([]byte{byte(c.Domain), byte(matchOf(c.Rule)), byte(c.Action), byte(c.effective), byte(c.conditions)})
 	sources := make([]string, 0, len(c.Sources))
 	for _, source := range c.Sources {
-		sources = append(sources, source.Path)
+		sources = append(sources, sourceOf(source, source.Path+source.Directory))
 	}
 	write(h, ordered(sources)...)
 	write(h, c.arguments...)

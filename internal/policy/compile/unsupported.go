@@ -20,8 +20,13 @@ const (
 	ReasonTooManyVariants Reason = "TooManyVariants"
 	// ReasonDNS: the kernel took no program that looks into DNS queries; it needs CONFIG_CGROUP_BPF, and the agent CAP_NET_ADMIN.
 	ReasonDNS Reason = "DNSUnsupported"
-	// ReasonSyscalls: rules on system calls are not observed in this version.
+	// ReasonSyscalls: the kernel took no program at the tracepoint of system calls, so rules on them report nothing.
 	ReasonSyscalls Reason = "SyscallsUnsupported"
+	// ReasonSyscallPath: the rule names a path that a system call is given, which is not looked at; a rule on files with the
+	// action Audit sees the path, whatever the call.
+	ReasonSyscallPath Reason = "SyscallPathUnsupported"
+	// ReasonSyscallUnknown: no machine has a system call of that name; correct it.
+	ReasonSyscallUnknown Reason = "SyscallUnknown"
 	// ReasonDevice: rules on devices are not enforced in this version.
 	ReasonDevice Reason = "DeviceUnsupported"
 	// ReasonPreset: the preset is not enforced on this node.

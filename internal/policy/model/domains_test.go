@@ -102,19 +102,23 @@ func TestDNS(t *testing.T) {
 
 func TestSyscalls(t *testing.T) {
 	hold(t, map[string]sentence{
-		"by name":                             {[]string{"syscalls Audit syscalls unlink,rmdir"}, "syscall rmdir", "Audit p 0"},
-		"no other":                            {[]string{"syscalls Audit syscalls unlink,rmdir"}, "syscall mkdir", "Allow"},
-		"they never deny":                     {[]string{"syscalls Block syscalls unlink"}, "syscall unlink", "Audit p 0"},
-		"on a path":                           {[]string{"syscalls Audit syscalls open path /a"}, "syscall open on /a", "Audit p 0"},
-		"not on another":                      {[]string{"syscalls Audit syscalls open path /a"}, "syscall open on /b", "Allow"},
-		"any call on a path":                  {[]string{"syscalls Audit path /a"}, "syscall open on /a", "Audit p 0"},
-		"in a directory":                      {[]string{"syscalls Audit tree /a/"}, "syscall open on /a/b/c", "Audit p 0"},
-		"the path is named rather":            {[]string{"syscalls Audit syscalls open", "syscalls Audit path /a"}, "syscall open on /a", "Audit p 1"},
-		"by a source":                         {[]string{"syscalls Audit syscalls open from /x"}, "syscall open by /x", "Audit p 0"},
-		"not by another":                      {[]string{"syscalls Audit syscalls open from /x"}, "syscall open by /y", "Allow"},
-		"by a source in a directory":          {[]string{"syscalls Audit syscalls open fromDir /x/"}, "syscall open by /x/y", "Audit p 0"},
-		"but not below that":                  {[]string{"syscalls Audit syscalls open fromDir /x/"}, "syscall open by /x/y/z", "Allow"},
-		"by a source anywhere in a directory": {[]string{"syscalls Audit syscalls open fromTree /x/"}, "syscall open by /x/y/z", "Audit p 0"},
+		"by name":                                {[]string{"syscalls Audit syscalls unlink,rmdir"}, "syscall rmdir", "Audit p 0"},
+		"no other":                               {[]string{"syscalls Audit syscalls unlink,rmdir"}, "syscall mkdir", "Allow"},
+		"they never deny":                        {[]string{"syscalls Block syscalls unlink"}, "syscall unlink", "Audit p 0"},
+		"on a path":                              {[]string{"syscalls Audit syscalls open path /a"}, "syscall open on /a", "Audit p 0"},
+		"not on another":                         {[]string{"syscalls Audit syscalls open path /a"}, "syscall open on /b", "Allow"},
+		"any call on a path":                     {[]string{"syscalls Audit path /a"}, "syscall open on /a", "Audit p 0"},
+		"in a directory":                         {[]string{"syscalls Audit tree /a/"}, "syscall open on /a/b/c", "Audit p 0"},
+		"the path is named rather":               {[]string{"syscalls Audit syscalls open", "syscalls Audit path /a"}, "syscall open on /a", "Audit p 1"},
+		"by a source":                            {[]string{"syscalls Audit syscalls open from /x"}, "syscall open by /x", "Audit p 0"},
+		"not by another":                         {[]string{"syscalls Audit syscalls open from /x"}, "syscall open by /y", "Allow"},
+		"an executable is more than a directory": {[]string{"syscalls Audit syscalls open fromTree /x/", "syscalls Audit syscalls open from /x/y"}, "syscall open by /x/y", "Audit p 1"},
+		"a deeper directory more than another":   {[]string{"syscalls Audit syscalls open fromTree /x/y/", "syscalls Audit syscalls open fromTree /x/"}, "syscall open by /x/y/z", "Audit p 0"},
+		"a plain one more than a recursive one":  {[]string{"syscalls Audit syscalls open fromTree /x/", "syscalls Audit syscalls open fromDir /x/"}, "syscall open by /x/y", "Audit p 1"},
+		"any of them more than none":             {[]string{"syscalls Audit syscalls open severity 9", "syscalls Audit syscalls open fromTree /x/"}, "syscall open by /x/y", "Audit p 1"},
+		"by a source in a directory":             {[]string{"syscalls Audit syscalls open fromDir /x/"}, "syscall open by /x/y", "Audit p 0"},
+		"but not below that":                     {[]string{"syscalls Audit syscalls open fromDir /x/"}, "syscall open by /x/y/z", "Allow"},
+		"by a source anywhere in a directory":    {[]string{"syscalls Audit syscalls open fromTree /x/"}, "syscall open by /x/y/z", "Audit p 0"},
 	}, nil)
 }
 

@@ -61,7 +61,7 @@ func check(rule *compile.Rule) string {
 		return "an argument has a zero byte"
 	}
 	if rule.Source != "" {
-		if text := checkPath(rule.Source, false); text != "" {
+		if text := checkSource(rule); text != "" {
 			return "its source: " + text
 		}
 	}
@@ -74,6 +74,8 @@ func check(rule *compile.Rule) string {
 		return checkWord(rule)
 	case compile.DomainDNS:
 		return checkDomainName(rule)
+	case compile.DomainSyscalls:
+		return checkCall(rule)
 	default:
 		return fmt.Sprintf("the core has no domain %d", rule.Domain)
 	}

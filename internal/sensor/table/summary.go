@@ -43,6 +43,9 @@ type Summary struct {
 	Depths [2]uint64
 	// Names are the numbers of labels that wildcards have: bit 1 for "*.example"; bit 63 for 63 and more.
 	Names uint64
+	// Calls are the system calls with rules, a bit for the last six bits of each code. CallDepths are those of the
+	// directories of executables that such rules are for, as in Depths.
+	Calls, CallDepths uint64
 	// Automata of the patterns of processes and of files.
 	Automata [2]Placed
 }
@@ -90,6 +93,9 @@ func (s *Summary) add(rule *compile.Rule) {
 	}
 	if rule.Source != "" {
 		flags |= DomainSources
+	}
+	if rule.Match == compile.MatchSyscall {
+		s.addCall(rule)
 	}
 	s.Domains[rule.Domain] |= flags
 }

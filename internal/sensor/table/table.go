@@ -54,6 +54,9 @@ const (
 	// KindName, KindWildcard: the labels of a domain name, the last one first, each behind its length.
 	KindName     Kind = 10
 	KindWildcard Kind = 11
+	// KindSyscall: one word, the code, for every executable. What is for one executable or a directory of them is
+	// KindExact or KindDirectory of its path, with the code and one as the source.
+	KindSyscall Kind = 20
 )
 
 // Flags of an entry.
