@@ -16,8 +16,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/testing/protocmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -26,6 +29,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/telemetry"
+	"github.com/kubearmor/kubearmor-operator/internal/telemetry/feeder"
 	"github.com/kubearmor/kubearmor-operator/internal/telemetry/process"
 )
 
@@ -135,6 +139,44 @@ func TestAlertsTellOfTheProcessOrWhyNot(t *testing.T) {
 	}
 	if alerts[1].Cwd != "" || alerts[1].EventData["ProcessUnknown"] != gone.Error() {
 		t.Errorf("one that is gone: %s", alerts[1])
+	}
+}
+
+// TestAlertsAreServed to a client, in the same words as on standard output, up to the last one.
+func TestAlertsAreServed(t *testing.T) {
+	n := newNode(t, bpf)
+	n.telemetry = freeAddress(t)
+	n.run(bpf)
+	n.eventuallyReason(operatorv1.NodeReady, "True AsExpected")
+	conn, err := grpc.NewClient(n.telemetry, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	stream, err := feeder.NewLogServiceClient(conn).WatchAlerts(ctx, &feeder.RequestMessage{Filter: "policy"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Header(); err != nil {
+		t.Fatal(err)
+	}
+	n.kernel.events <- enforcer.Event{Time: time.Now(), Domain: compile.DomainFile, Operation: enforcer.OperationOpen, Rule: 5, Cgroup: 1, Resource: "/etc/shadow"}
+	served, err := stream.Recv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.stop()
+	written := &telemetry.Alert{}
+	if err := json.Unmarshal([]byte(n.alerts.String()), written); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(written, served, protocmp.Transform()); diff != "" || served.Resource != "/etc/shadow" {
+		t.Errorf("(-written +served):\n%s", diff)
+	}
+	if _, err := stream.Recv(); status.Code(err) != codes.Unavailable {
+		t.Errorf("the end of the stream: %v", err)
 	}
 }
 
