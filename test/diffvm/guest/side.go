@@ -95,8 +95,11 @@ func (s *side) close() error {
 	return errors.Join(errs...)
 }
 
-// enter moves a process into the side's cgroup. It starts outside: that it is executed is nothing to judge.
+// enter moves a process into the side's cgroup, if it has one. It starts outside: that it is executed is nothing to judge.
 func (s *side) enter(pid int) error {
+	if s.group == nil {
+		return nil
+	}
 	procs := filepath.Join(cgroup.Top, s.group.Path, "cgroup.procs")
 	if err := os.WriteFile(procs, fmt.Append(nil, pid), 0); err != nil {
 		return fmt.Errorf("move the worker into its cgroup: %w", err)
