@@ -210,6 +210,7 @@ const (
 	SyscallProgCallEnforce   = "call_enforce"
 	SyscallProgCallObserve   = "call_observe"
 	SyscallProgCallRun       = "call_run"
+	SyscallProgCallSeen      = "call_seen"
 	SyscallVarAncestorHelper = "ancestor_helper"
 	SyscallVarCallCodes      = "call_codes"
 	SyscallVarHashKey        = "hash_key"
@@ -263,6 +264,7 @@ type SyscallProgramSpecs struct {
 	CallEnforce *ebpf.ProgramSpec `ebpf:"call_enforce"`
 	CallObserve *ebpf.ProgramSpec `ebpf:"call_observe"`
 	CallRun     *ebpf.ProgramSpec `ebpf:"call_run"`
+	CallSeen    *ebpf.ProgramSpec `ebpf:"call_seen"`
 }
 
 // SyscallMapSpecs contains maps before they are loaded into the kernel.
@@ -356,6 +358,7 @@ type SyscallPrograms struct {
 	CallEnforce *ebpf.Program `ebpf:"call_enforce"`
 	CallObserve *ebpf.Program `ebpf:"call_observe"`
 	CallRun     *ebpf.Program `ebpf:"call_run"`
+	CallSeen    *ebpf.Program `ebpf:"call_seen"`
 }
 
 func (p *SyscallPrograms) Close() error {
@@ -363,6 +366,7 @@ func (p *SyscallPrograms) Close() error {
 		p.CallEnforce,
 		p.CallObserve,
 		p.CallRun,
+		p.CallSeen,
 	)
 }
 

@@ -3,12 +3,16 @@
 package sensor
 
 import (
+	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/ringbuf"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/kubearmor/kubearmor-operator/bpf/match"
@@ -82,5 +86,104 @@ func TestTheKernelNamesTheMostExactRuleOnACall(t *testing.T) {
 				t.Errorf("%s by %s (-want +got):\n%s", test.call, exe, diff)
 			}
 		})
+	}
+}
+
+// seenCalls is the program that sees calls by this process, bound to a profile by the root of the hierarchy.
+type seenCalls struct {
+	*ebpf.Collection
+	events *ringbuf.Reader
+}
+
+func seeCalls(t *testing.T, r *TestRun) seenCalls {
+	t.Helper()
+	spec, err := syscall.LoadSyscall()
+	r.must(t, err)
+	maps.DeleteFunc(spec.Programs, func(name string, _ *ebpf.ProgramSpec) bool { return name != "call_seen" })
+	neverUsed(spec.Maps[tableTasks])
+	cpus, err := ebpf.PossibleCPU()
+	r.must(t, err)
+	for _, perCPU := range []string{tableSlots, tableReports} {
+		spec.Maps[perCPU].MaxEntries *= uint32(cpus)
+	}
+	for name, value := range map[string]any{"hash_key": r.key, "call_codes": syscalls.Of(runtime.GOARCH).Codes(), "ancestor_helper": true} {
+		r.must(t, spec.Variables[name].Set(value))
+	}
+	inner := spec.Maps[tableBindings].InnerMap
+	c, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: map[string]*ebpf.Map{tableRules: r.objects.Rules}})
+	r.must(t, err)
+	t.Cleanup(c.Close)
+	shape := inner.Copy()
+	shape.MaxEntries = 2
+	table, err := ebpf.NewMap(shape)
+	r.must(t, err)
+	defer table.Close()
+	const root = 1 // The id of the hierarchy's root, at level 0.
+	r.must(t, table.Put(uint64(0), match.MatchBinding{LevelCount: 1}))
+	r.must(t, table.Put(uint64(root), r.binding))
+	r.must(t, c.Maps[tableBindings].Put(uint32(0), table))
+	events, err := ringbuf.NewReader(c.Maps[tableAudits])
+	r.must(t, err)
+	t.Cleanup(func() { events.Close() })
+	return seenCalls{c, events}
+}
+
+// call makes one, and gives its event if there is one.
+func (c seenCalls) call(t *testing.T, number int) (Event, bool) {
+	t.Helper()
+	const header = 14 // of Ethernet, which does not count
+	if _, err := c.Programs["call_seen"].Run(&ebpf.RunOptions{Data: make([]byte, header+number)}); err != nil {
+		t.Fatal(err)
+	}
+	c.events.SetDeadline(time.Now())
+	record, err := c.events.Read()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return Event{}, false
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := decode(record.RawSample, bootTime())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e, true
+}
+
+func TestACallWithARuleHasAnEvent(t *testing.T) {
+	r := openTestRun(t)
+	call := func(id compile.RuleID, name, source string) compile.Rule {
+		return compile.Rule{ID: id, Domain: compile.DomainSyscalls, Match: compile.MatchSyscall, Action: compile.ActionAudit, Path: name, Source: source}
+	}
+	r.must(t, r.Hold(compile.Profile{ID: 7, Rules: []compile.Rule{call(1, "ptrace", ""), call(2, "bpf", "/nobody")}}))
+	calls := seeCalls(t, r)
+	number := func(name string) int {
+		code, known := syscalls.Of(runtime.GOARCH).Code(name)
+		if !known {
+			t.Fatalf("this machine has no %s", name)
+		}
+		return int(code)
+	}
+	exe, err := os.Readlink("/proc/self/exe")
+	r.must(t, err)
+	got, seen := calls.call(t, number("ptrace"))
+	want := Event{
+		Domain: compile.DomainSyscalls, Operation: OperationSyscall, Action: compile.ActionAudit, Rule: 1, Profile: 7, Cgroup: 1,
+		Resource: "ptrace", Source: exe, Mode: uint32(number("ptrace")), HostPID: got.HostPID, HostPPID: got.HostPPID, PID: uint32(os.Getpid()),
+		PPID: uint32(os.Getppid()), ParentSource: got.ParentSource, UID: uint32(os.Getuid()), Comm: got.Comm, Time: got.Time,
+	}
+	if diff := cmp.Diff(want, got); diff != "" || !seen {
+		t.Errorf("event (-want +got):\n%s", diff)
+	}
+	for name, number := range map[string]int{
+		"another call":                           number("read"),
+		"a call with a rule for somebody else":   number("bpf"),
+		"a call whose code shares the last bits": number("ptrace") + 64,
+		"a number that is no call":               1000,
+		"a number out of the table":              syscalls.Numbers + number("ptrace"),
+	} {
+		if e, seen := calls.call(t, number); seen {
+			t.Errorf("%s: %+v", name, e)
+		}
 	}
 }
