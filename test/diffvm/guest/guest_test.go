@@ -99,6 +99,10 @@ func TestWhatIsExpected(t *testing.T) {
 	program := policy.Rule{Domain: policy.DomainProcess, Path: "/a", Action: policy.ActionBlock, AllowedArgs: []string{"-v"}}
 	move := model.Operation{Kind: model.Rename, Path: "/a", NewPath: "/b"}
 	run := model.Operation{Kind: model.Exec, Path: "/a", Args: []string{"-x"}}
+	deep := strings.Repeat("/n", 200)
+	inDeep := program
+	inDeep.Path = deep
+	runDeep := model.Operation{Kind: model.Exec, Path: deep, NewPath: "/i", Args: []string{"-x"}}
 	for name, test := range map[string]struct {
 		w       model.Workload
 		op      model.Operation
@@ -115,6 +119,8 @@ func TestWhatIsExpected(t *testing.T) {
 		"the other half of an exchange":             {rule(program), model.Operation{Kind: model.Rename, Path: "/b", NewPath: "/a"}, "exchange", 0, 0, `EACCES; Block: rename "/a" by K p rule`},
 		"what is only audited, and fails by itself": {files("/b", policy.ActionAudit), move, "rename", unix.EPERM, 0, `EPERM; Audit: rename "/b" by K p rule`},
 		"arguments come too late for an errno":      {rule(program), run, "exec", 0, 0, `SIGKILL; Block: exec "/a" by K p rule`},
+		"a program's long path":                     {rule(inDeep), runDeep, "exec", 0, 0, `SIGKILL; Block: exec "` + deep + `" by K p rule`},
+		"a script's long path":                      {rule(inDeep), runDeep, "script", 0, 0, `SIGKILL; Block: exec "` + deep[144:] + `" by K p rule`},
 		"what the kernel does not come to":          {files("/a", policy.ActionAudit), model.Operation{Kind: model.Write, Path: "/a"}, "write with O_TRUNC", unix.EPERM, 1, `EPERM; Audit: open "/a" by K p rule`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -79,18 +79,29 @@ func (h execution) answer(w model.Workload) answer {
 	return h.simple.answer(w)
 }
 
-// arguments are looked at when it is too late for an errno.
-type arguments struct{ simple }
+// arguments are looked at when it is too late for an errno. Of a script's path, only the end is known by then.
+type arguments struct {
+	simple
+	script bool
+}
+
+// mostPending bytes of a path wait for the arguments: PENDING_PATH of bpf/include/core/limits.h.
+const mostPending = 256
 
 func (h arguments) seen() []report { return nil }
 
 func (h arguments) answer(w model.Workload) answer {
-	before := execution(h).answer(w)
+	before := execution{h.simple}.answer(w)
 	a := h.simple.answer(w)
 	a.errno = wire.Killed
 	// What was reported already is not once more.
 	if len(before.reports) > 0 && len(a.reports) > 0 && before.reports[0].action == a.reports[0].action {
 		a.reports = nil
+	}
+	for i := range a.reports {
+		if r := &a.reports[i]; h.script && len(r.resource) > mostPending {
+			r.resource = r.resource[len(r.resource)-mostPending:]
+		}
 	}
 	a.denied = a.denied && !before.denied
 	return a

@@ -23,7 +23,7 @@ func (p *planner) exec(a *attempt, variant string) error {
 		op.Path = ""
 		execute := a.simple(model.Exec, sensor.OperationExec, "")
 		execute.blind = true
-		a.add(execution{execute}, arguments{execute})
+		a.add(execution{execute}, arguments{simple: execute})
 		return nil
 	}
 	w := program
@@ -39,7 +39,7 @@ func (p *planner) exec(a *attempt, variant string) error {
 	a.add(a.simple(model.Read, sensor.OperationOpen, at.path), execution{execute})
 	a.places = []place{at}
 	if variant != "script" {
-		a.add(arguments{execute})
+		a.add(arguments{simple: execute})
 		return nil
 	}
 	a.Act = "exec"
@@ -71,6 +71,6 @@ func (p *planner) interpret(a *attempt, execute simple) error {
 		h.op.Path, h.op.Owner = interpreter, 0
 	}
 	second.op.Args = append([]string{a.op.Path}, a.op.Args...)
-	a.add(read, execution{second}, arguments{execute}, arguments{second})
+	a.add(read, execution{second}, arguments{execute, true}, arguments{simple: second})
 	return nil
 }
