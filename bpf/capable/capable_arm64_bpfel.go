@@ -118,7 +118,7 @@ type CapableScratch struct {
 	Depth        uint32
 	_            [4]byte
 	Depths       uint64
-	Looked       uint32
+	Hashed       uint32
 	Left         uint32
 	Offset       uint32
 	Classes      uint32
@@ -145,7 +145,7 @@ type CapableScratch struct {
 	Action        uint32
 	DecidedSource uint32
 	Closed        uint32
-	Pad4          uint32
+	Pad5          uint32
 	Server        struct {
 		_        structs.HostLayout
 		Version  uint8

@@ -73,7 +73,7 @@ static __always_inline bool call_from(struct scratch *s, u32 slot, u32 word)
 	match(s, slot, s->binding.call_depths, false);
 	if (s->status != PATH_RESOLVED)
 		return false;
-	return decide_found(s, RULE_EXACT, chain(slot, RULE_EXACT, word)) || decide_directory(s, 1);
+	return decide_found(s, RULE_EXACT, chain(s, slot, RULE_EXACT, word)) || decide_directory(s, 1);
 }
 
 static __always_inline bool call_source(struct scratch *s, u32 slot, u32 word)

@@ -114,7 +114,7 @@ func (s *specs) shareMaps() error {
 		for _, perCPU := range []string{tableSlots, tableReports} {
 			object.Maps[perCPU].MaxEntries *= uint32(cpus)
 		}
-		if runtime.GOARCH == "amd64" {
+		if runtime.GOARCH == "amd64" && !s.taskStorage {
 			s.spareSlots = object.Maps[tableSlots].MaxEntries
 			object.Maps[tableSlots].MaxEntries += spareSlots
 		}

@@ -20,7 +20,7 @@ import (
 const pinFolder = "kubearmor"
 
 // tableVersion changes when the tables mean something else though their shape stays.
-const tableVersion = 2
+const tableVersion = 3
 
 // pins is what outlives the process: BPFFS/kubearmor/<shape of the tables>/{maps,links}/NAME. Links are pinned last, so
 // a folder with links has all its maps.
