@@ -4,8 +4,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestMistakesAreTold(t *testing.T) {
@@ -26,9 +28,12 @@ func TestMistakesAreTold(t *testing.T) {
 		"an argument":                 {"run", "unknown command"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			// A relay that starts in spite of its mistake must not go on.
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
 			cmd := command()
 			cmd.SetArgs(strings.Fields(tt.args))
-			if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), tt.says) {
+			if err := cmd.ExecuteContext(ctx); err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v, want it to say %q", err, tt.says)
 			}
 		})

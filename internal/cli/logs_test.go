@@ -39,7 +39,7 @@ type fakeServer struct {
 	messages []*feeder.Message
 	// asked are the spans of the streams of alerts.
 	asked chan past.Span
-	// breaks is how streams end that would go on.
+	// breaks is how the stream of alerts ends where it would go on.
 	breaks error
 }
 
@@ -51,18 +51,18 @@ func (f *fakeServer) WatchAlerts(_ *feeder.RequestMessage, to grpc.ServerStreami
 		}
 		f.asked <- asked
 	}
-	return sendAll(f, to, f.alerts)
+	return sendAll(f, to, f.alerts, f.breaks)
 }
 
 func (f *fakeServer) WatchLogs(_ *feeder.RequestMessage, to grpc.ServerStreamingServer[feeder.Log]) error {
-	return sendAll(f, to, f.logs)
+	return sendAll(f, to, f.logs, nil)
 }
 
 func (f *fakeServer) WatchMessages(_ *feeder.RequestMessage, to grpc.ServerStreamingServer[feeder.Message]) error {
-	return sendAll(f, to, f.messages)
+	return sendAll(f, to, f.messages, nil)
 }
 
-func sendAll[T any](f *fakeServer, to grpc.ServerStreamingServer[T], all []*T) error {
+func sendAll[T any](f *fakeServer, to grpc.ServerStreamingServer[T], all []*T, breaks error) error {
 	asked, err := past.Asked(to.Context())
 	if err != nil {
 		return err
@@ -80,8 +80,8 @@ func sendAll[T any](f *fakeServer, to grpc.ServerStreamingServer[T], all []*T) e
 	if asked.Ends && !f.agent {
 		return nil
 	}
-	if f.breaks != nil {
-		return f.breaks
+	if breaks != nil {
+		return breaks
 	}
 	<-to.Context().Done()
 	return to.Context().Err()
@@ -202,6 +202,11 @@ func TestLogsAsksForWhatIsWanted(t *testing.T) {
 	address = broken.serve(t, insecure.NewCredentials())
 	if got := runLogs(t, t.Context(), "--address", address, "--insecure", "--follow"); got.code != ExitFailed || !strings.HasSuffix(got.errors, address+": the relay stops; connect again\n") {
 		t.Errorf("a stream that breaks: %+v", got)
+	}
+	broken = &fakeServer{alerts: busyServer().alerts, breaks: broken.breaks}
+	address = broken.serve(t, insecure.NewCredentials())
+	if got := runLogs(t, t.Context(), "--address", address, "--insecure", "--follow", "--limit", "3"); got.code != ExitOK {
+		t.Errorf("a stream that breaks after enough lines: %+v", got)
 	}
 }
 

@@ -44,6 +44,9 @@ const waiting = 1024
 // maxBlock is how much is gathered, in bytes, before it is written.
 const maxBlock = 64 << 10
 
+// onTheWay is how many bytes may be on their way here, so that a slow way through the API server is no narrow one.
+const onTheWay = 1 << 20
+
 // maxRecord is the longest message that is taken, as in the relay.
 const maxRecord = 1 << 20
 
@@ -133,7 +136,8 @@ func (w *watch) tell(r record) {
 // read takes all that is wanted from one server until its streams end.
 func (w *watch) read(ctx context.Context, s server, to chan<- record) error {
 	conn, err := grpc.NewClient("passthrough:///"+s.address, grpc.WithTransportCredentials(s.credentials),
-		grpc.WithNoProxy(), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxRecord)))
+		grpc.WithNoProxy(), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxRecord)),
+		grpc.WithInitialWindowSize(onTheWay), grpc.WithInitialConnWindowSize(onTheWay))
 	if err != nil {
 		return err
 	}

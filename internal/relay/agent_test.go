@@ -99,10 +99,15 @@ func TestWithTheAgentsOwnServer(t *testing.T) {
 		"no TLS": {func(o *relay.Options) { o.ToAgents = insecure.NewCredentials() }, "worker-1 (this server answers only over TLS"},
 	} {
 		other := startRelay(t, found, refused.change)
+		news := watchMessages(t, plain(t, other.address))
 		eventually(t, name, func() bool {
 			told := watchMessages(t, plain(t, other.address))
 			time.Sleep(50 * time.Millisecond)
 			return told.say(refused.says)()
 		})
+		time.Sleep(time.Second)
+		if news.say("broke")() || news.say("is back")() {
+			t.Errorf("%s: an agent that never let the relay in is told to come and go: %v", name, news.all())
+		}
 	}
 }

@@ -113,6 +113,8 @@ func TestAgentsAreFoundByTheirPods(t *testing.T) {
 	b := w.pod("kubearmor", "b", "kubearmor", corev1.PodPending, "")
 	w.pod("kubearmor", "operator", "kubearmor-operator", corev1.PodRunning, "10.0.0.3")
 	w.pod("default", "other", "kubearmor", corev1.PodRunning, "10.0.0.4")
+	w.pod("kubearmor", "c", "kubearmor", corev1.PodPending, "")
+	w.pod("kubearmor", "d", "kubearmor", corev1.PodSucceeded, "10.0.0.5")
 	w.status(b, corev1.PodRunning, "fd00::2")
 	agentB := relay.Agent{ID: string(b.UID), Node: "node-of-b", Address: "[fd00::2]:32767"}
 	expect("another one runs, too", agentA, agentB)

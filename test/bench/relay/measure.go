@@ -37,6 +37,9 @@ func (f flags) simulate(s security, begin <-chan struct{}) ([]*relaytest.Agent, 
 	return agents, nil
 }
 
+// onTheWay is how many bytes may be on their way to a client, as in karmor logs.
+const onTheWay = 1 << 20
+
 // client reads alerts until the stream ends.
 type client struct {
 	name string
@@ -52,7 +55,8 @@ type client struct {
 }
 
 func startClient(ctx context.Context, p *process, s security, c *client) error {
-	conn, err := grpc.NewClient("passthrough:///"+p.address, grpc.WithTransportCredentials(s.client))
+	conn, err := grpc.NewClient("passthrough:///"+p.address, grpc.WithTransportCredentials(s.client),
+		grpc.WithInitialWindowSize(onTheWay), grpc.WithInitialConnWindowSize(onTheWay))
 	if err != nil {
 		return err
 	}
