@@ -98,11 +98,13 @@ func TestLogsThroughTheAPIServer(t *testing.T) {
 		used string
 	}{
 		"one of two relays": {
-			relay, map[string][]string{"kubearmor-app=kubearmor-relay": {"relay-b", "relay-a"}, "kubearmor-app=kubearmor": {"agent-1"}},
+			relay,
+			map[string][]string{"kubearmor-app=kubearmor-relay": {"relay-b", "relay-a"}, "kubearmor-app=kubearmor": {"agent-1"}},
 			"", "relay-a",
 		},
 		"all agents, where there is no relay": {
-			agent.serve(t, insecure.NewCredentials()), map[string][]string{"kubearmor-app=kubearmor": {"agent-1", "agent-2"}},
+			agent.serve(t, insecure.NewCredentials()),
+			map[string][]string{"kubearmor-app=kubearmor": {"agent-1", "agent-2"}},
 			"--follow --limit 6", "agent-1 agent-2",
 		},
 	} {

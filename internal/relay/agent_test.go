@@ -93,7 +93,9 @@ func TestWithTheAgentsOwnServer(t *testing.T) {
 		says   string
 	}{
 		"a certificate of another authority": {
-			func(o *relay.Options) { o.ToAgents = mtls.Client(mtls.Files{CA: good.CA, Cert: bad.Cert, Key: bad.Key}, "kubearmor-agent") },
+			func(o *relay.Options) {
+				o.ToAgents = mtls.Client(mtls.Files{CA: good.CA, Cert: bad.Cert, Key: bad.Key}, "kubearmor-agent")
+			},
 			"worker-1 (the client's certificate (CN=kubearmor) is refused",
 		},
 		"no TLS": {func(o *relay.Options) { o.ToAgents = insecure.NewCredentials() }, "worker-1 (this server answers only over TLS"},
