@@ -3,7 +3,7 @@
 // Command syscalls writes the tables of system calls from the constants of golang.org/x/sys, which are made from the
 // kernel's own.
 //
-//	go run ./hack/syscalls            # writes internal/policy/syscalls/numbers.go
+//	go run ./hack/syscalls            # writes internal/policy/syscalls/zz_generated.numbers.go
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	if err := run(filepath.Join("internal", "policy", "syscalls", "numbers.go")); err != nil {
+	if err := run(filepath.Join("internal", "policy", "syscalls", "zz_generated.numbers.go")); err != nil {
 		fmt.Fprintln(os.Stderr, "syscalls:", err)
 		os.Exit(1)
 	}
