@@ -173,6 +173,10 @@ func (p *pins) pinHook(h hook) error {
 	if err := os.Rename(next, p.linkPath(h.name)); err != nil {
 		return fmt.Errorf("replace pinned link: %w", err)
 	}
+	// The library still knows the name that is gone, and would take a second Pin of it for done. This only forgets it.
+	if err := h.link.Unpin(); err != nil {
+		return fmt.Errorf("forget name of pinned link: %w", err)
+	}
 	return nil
 }
 
