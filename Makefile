@@ -105,6 +105,7 @@ generate: ## Regenerate deepcopy, CRDs, the eBPF objects, the wire format and re
 	go generate ./bpf/...
 	hack/protoc.sh internal/telemetry/*/*.proto
 	go run ./hack/conditions
+	go run ./hack/syscalls
 
 .PHONY: verify
 verify: ## Fail when a generated file, the format or go.mod is not what it should be

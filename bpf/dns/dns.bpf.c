@@ -11,7 +11,7 @@
  * Kernel: 5.10 and later with CONFIG_CGROUP_BPF
  *
  * What cannot be read is unresolved, as a path is: a question that is compressed or not whole, more of them than
- * DNS_QUESTIONS, a TCP segment that is not whole messages. The kernel keeps a segment that was refused, and sends it
+ * DNS_QUESTIONS, a TCP segment that is not whole messages, a fragment. The kernel keeps a segment that was refused, and sends it
  * again with what the socket is given next; so it does no harm that a client writes a message in pieces.
  */
 #include "core/base.h"
@@ -125,8 +125,10 @@ static __always_inline int dns_segment(struct __sk_buff *skb, u32 slot)
 	return DNS_UNREAD;
 }
 
-static __always_inline int dns_payload(struct __sk_buff *skb, struct scratch *s, u32 slot)
+static __always_inline int dns_payload(struct __sk_buff *skb, struct scratch *s, u32 slot, bool unread)
 {
+	if (unread)
+		return dns_unread(skb, s, slot);
 	if (s->server.protocol == IPPROTO_TCP)
 		return dns_segment(skb, slot);
 	/* Several datagrams in one: only the first would be looked into. */
@@ -204,7 +206,7 @@ static __always_inline bool dns_denied(struct __sk_buff *skb, u32 slot, const st
 	s->query_at = at;
 	s->query_end = skb->len;
 	s->segment_end = skb->len;
-	end = dns_payload(skb, s, slot);
+	end = dns_payload(skb, s, slot, p->unread);
 	/* Here, because calls may be eight deep, and a report needs half of them. */
 	return end == DNS_DENIED || (end == DNS_UNREAD && dns_unresolved(slot));
 }

@@ -19,6 +19,8 @@ type ExecBinding struct {
 	Profile    uint64
 	Depths     [2]uint64
 	Names      uint64
+	Calls      uint64
+	CallDepths uint64
 	Automaton  [2]uint32
 	Start      [2]uint32
 	Tables     uint32
@@ -140,7 +142,7 @@ type ExecScratch struct {
 	Depth        uint32
 	_            [4]byte
 	Depths       uint64
-	Looked       uint32
+	Hashed       uint32
 	Left         uint32
 	Offset       uint32
 	Classes      uint32
@@ -167,7 +169,7 @@ type ExecScratch struct {
 	Action        uint32
 	DecidedSource uint32
 	Closed        uint32
-	Pad4          uint32
+	Pad5          uint32
 	Server        struct {
 		_        structs.HostLayout
 		Version  uint8

@@ -139,7 +139,6 @@ int query_answer(struct __sk_buff *skb)
 
 	if (!s)
 		return 0;
-	s->status = PATH_NO_QUESTION;
 	if (!packet_to_server(skb, &p, &at))
 		return 0;
 	s->server = p.server;

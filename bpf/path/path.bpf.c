@@ -38,12 +38,12 @@ static __always_inline bool path_leaves(u32 slot, struct question *q)
 
 	q->asked |= ASK_BLOCKS;
 	q->domain = DOMAIN_PROCESS;
-	denied = denied || judge_ask(slot, q);
-	if (question_directory(q->dentry)) {
+	denied = denied || judge_again(slot, q);
+	if (!denied && question_directory(q->dentry)) {
 		q->asked |= ASK_DIRECTORY;
-		denied = denied || judge_ask(slot, q);
+		denied = judge_again(slot, q);
 		q->domain = DOMAIN_FILE;
-		denied = denied || judge_ask(slot, q);
+		denied = denied || judge_again(slot, q);
 	}
 	q->domain = DOMAIN_FILE;
 	q->asked = asked;

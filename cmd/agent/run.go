@@ -24,14 +24,20 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer/bpflsm"
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer/observe"
 	"github.com/kubearmor/kubearmor-operator/internal/facts"
+	"github.com/kubearmor/kubearmor-operator/internal/telemetry/process"
+	"github.com/kubearmor/kubearmor-operator/internal/telemetry/server"
 )
 
 // settings of `agent run`.
 type settings struct {
 	enforcer, runtimeEndpoint, hostRoot string
 	healthAddr, metricsAddr, cluster    string
+	telemetry                           server.Options
 	verbosity                           int8
 }
+
+// mostLooks at processes in a second: each takes some 10 microseconds of the reader of events.
+const mostLooks = 2000
 
 func runCommand() *cobra.Command {
 	s := settings{hostRoot: hostRoot()}
@@ -44,7 +50,10 @@ func runCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&s.enforcer, "enforcer", "", "bpf: deny in the kernel's LSM hooks; none: report what would be denied, and take away at once an enforcing core that an earlier agent left pinned")
 	flags.StringVar(&s.runtimeEndpoint, "runtime-endpoint", "", "the container runtime's CRI socket, an absolute path on the host; empty: the one that runs this Pod is looked for")
-	flags.StringVar(&s.healthAddr, "health-addr", ":32766", "address of /healthz and /readyz")
+	flags.StringVar(&s.healthAddr, "health-addr", ":32766", "address of /healthz and /readyz, and of grpc.health.v1.Health")
+	flags.StringVar(&s.telemetry.Address, "telemetry-addr", ":32767", "address of the gRPC service feeder.LogService; empty for none")
+	flags.StringVar(&s.telemetry.TLSDir, "telemetry-tls-dir", "", "folder with tls.crt, tls.key and the ca.crt that signs clients; without it only the loopback address is served")
+	flags.BoolVar(&s.telemetry.Insecure, "telemetry-insecure", false, "serve telemetry to whoever connects, also without TLS: for old clients")
 	flags.StringVar(&s.metricsAddr, "metrics-addr", ":32768", "address of /metrics")
 	flags.StringVar(&s.cluster, "cluster", "default", "the cluster's name in alerts")
 	flags.Int8Var(&s.verbosity, "v", 0, "verbosity of the log")
@@ -77,7 +86,7 @@ func (s settings) options(logger logr.Logger) (agent.Options, error) {
 	o := agent.Options{
 		Node: os.Getenv("NODE_NAME"), Namespace: os.Getenv("POD_NAMESPACE"), Cluster: s.cluster,
 		Enforcer: operatorv1.Enforcer(s.enforcer), Version: version,
-		Alerts: os.Stdout, HealthAddr: s.healthAddr, MetricsAddr: s.metricsAddr,
+		Alerts: os.Stdout, HealthAddr: s.healthAddr, MetricsAddr: s.metricsAddr, Telemetry: s.telemetry,
 		Log: logger, Pace: agent.DefaultPace(),
 	}
 	if o.Node == "" || o.Namespace == "" {
@@ -96,6 +105,9 @@ func (s settings) options(logger logr.Logger) (agent.Options, error) {
 	o.Detach = func() error { return enforcer.Detach(core) }
 	o.Pinned = func() bool { return o.Enforcer == operatorv1.EnforcerBPF && enforcer.Pinned(core) }
 	o.Open, err = opener(o.Enforcer, core)
+	// The agent runs in the node's pid namespace, so its own /proc is the node's.
+	looker := &process.Looker{Proc: os.DirFS("/proc"), Booted: process.Booted, Most: mostLooks}
+	o.Look = looker.Look
 	o.Containers = s.containers(logger.WithName("containers"))
 	return o, err
 }

@@ -9,6 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/parse"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/selector"
 )
 
@@ -16,6 +18,8 @@ import (
 type Kind struct {
 	// Name as in KubeArmorNode.status.policies.
 	Name string
+	// Namespaced: a policy selects Pods of its own namespace only.
+	Namespaced bool
 	// New object and list.
 	New     func() client.Object
 	NewList func() client.ObjectList
@@ -24,9 +28,9 @@ type Kind struct {
 // Kinds are all that this version knows.
 func Kinds() []Kind {
 	return []Kind{
-		{"KubeArmorPolicy", func() client.Object { return &v1.KubeArmorPolicy{} }, func() client.ObjectList { return &v1.KubeArmorPolicyList{} }},
-		{"KubeArmorClusterPolicy", func() client.Object { return &v1.KubeArmorClusterPolicy{} }, func() client.ObjectList { return &v1.KubeArmorClusterPolicyList{} }},
-		{"KubeArmorHostPolicy", func() client.Object { return &v1.KubeArmorHostPolicy{} }, func() client.ObjectList { return &v1.KubeArmorHostPolicyList{} }},
+		{"KubeArmorPolicy", true, func() client.Object { return &v1.KubeArmorPolicy{} }, func() client.ObjectList { return &v1.KubeArmorPolicyList{} }},
+		{"KubeArmorClusterPolicy", false, func() client.Object { return &v1.KubeArmorClusterPolicy{} }, func() client.ObjectList { return &v1.KubeArmorClusterPolicyList{} }},
+		{"KubeArmorHostPolicy", false, func() client.Object { return &v1.KubeArmorHostPolicy{} }, func() client.ObjectList { return &v1.KubeArmorHostPolicyList{} }},
 	}
 }
 
@@ -62,6 +66,20 @@ func selectsOf(o client.Object) selects {
 		return selects{host: p}
 	default:
 		return selects{}
+	}
+}
+
+// problemsOf are the rules of a policy that no schema refuses and that mean nothing all the same.
+func problemsOf(o client.Object) []policy.Problem {
+	switch p := o.(type) {
+	case *v1.KubeArmorPolicy:
+		return parse.KubeArmorPolicy(p).Problems
+	case *v1.KubeArmorClusterPolicy:
+		return parse.ClusterPolicy(p).Problems
+	case *v1.KubeArmorHostPolicy:
+		return parse.HostPolicy(p).Problems
+	default:
+		return nil
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	opv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	v1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/conditions"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/lint"
 )
 
@@ -21,7 +22,7 @@ func conclude(status *v1.PolicyStatus, w world) {
 	generation := w.policy.GetGeneration()
 	status.ObservedGeneration = generation
 	status.Pods = int32(w.pods)
-	accepted := conditions.True(v1.ReasonValid, "every rule was understood")
+	accepted := conditions.True(v1.ReasonValid, understood(problemsOf(w.policy)))
 	if err := lint.Validate(w.policy); err != nil {
 		accepted = conditions.False(v1.ReasonInvalid, err.Error())
 	}
@@ -31,6 +32,13 @@ func conclude(status *v1.PolicyStatus, w world) {
 	status.FailingNodesOmitted = int32(len(failing) - len(status.FailingNodes))
 	conditions.Set(&status.Conditions, v1.PolicyAccepted, generation, accepted)
 	conditions.Set(&status.Conditions, v1.PolicyEnforced, generation, w.enforced(accepted, nodes, failing, waiting))
+}
+
+func understood(problems []policy.Problem) string {
+	if len(problems) == 0 {
+		return "every rule was understood"
+	}
+	return fmt.Sprintf("rules that can never match, and are in force nowhere: %d; the first is %s: %s", len(problems), problems[0].At, problems[0].Message)
 }
 
 // survey asks every desired node. The failing ones are sorted by name; waiting counts those that have not reported yet.
@@ -78,12 +86,25 @@ func (w world) account(node string) account {
 	}
 	switch report.State {
 	case opv1.PolicyEnforced:
-		return account{enforced: true}
+		return accountOfContainers(kan)
 	case opv1.PolicyObserved:
 		return account{degraded: true, reason: v1.ReasonNodeObservesOnly, message: cmp.Or(report.Message,
 			conditions.Get(kan.Status.Conditions, opv1.NodeEnforcing).Message)}
 	default:
 		return account{degraded: true, reason: cmp.Or(report.Reason, string(report.State)), message: report.Message}
+	}
+}
+
+// accountOfContainers doubts what a node says is in force while it does not know all of its containers: the policy may
+// select one of the others.
+func accountOfContainers(kan *opv1.KubeArmorNode) account {
+	switch ready := conditions.Get(kan.Status.Conditions, opv1.NodeReady); ready.Reason {
+	case opv1.ReasonCgroupNotFound:
+		return account{degraded: true, reason: ready.Reason, message: ready.Message}
+	case opv1.ReasonRuntimeUnknown:
+		return account{reason: ready.Reason, message: ready.Message}
+	default:
+		return account{enforced: true}
 	}
 }
 

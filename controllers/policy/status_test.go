@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	opv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	v1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
@@ -46,6 +47,13 @@ func node(name string, state opv1.PolicyState, generation int64) *opv1.KubeArmor
 func silent(name string) *opv1.KubeArmorNode {
 	kan := node(name, opv1.PolicyEnforced, 2)
 	conditions.Set(&kan.Status.Conditions, opv1.NodeReady, 1, conditions.False(opv1.ReasonAgentNotReporting, "the node is not Ready"))
+	return kan
+}
+
+// ignorant does not know all of its containers.
+func ignorant(name, reason string) *opv1.KubeArmorNode {
+	kan := node(name, opv1.PolicyEnforced, 2)
+	conditions.Set(&kan.Status.Conditions, opv1.NodeReady, 1, conditions.False(reason, "not all containers are known"))
 	return kan
 }
 
@@ -110,6 +118,18 @@ func TestEnforced(t *testing.T) {
 			"a: AgentNotReporting", "not Ready",
 		},
 		{
+			"a node of which a container runs without policies does not enforce it in full", selecting(ignorant("a", opv1.ReasonCgroupNotFound)),
+			"False", v1.ReasonNotEnforcedOnNodes,
+			v1.PolicyNodes{Desired: 1, Degraded: 1, Summary: "0/1"},
+			"a: CgroupNotFound", "not all containers",
+		},
+		{
+			"a node that may have more containers than it knows is awaited", selecting(ignorant("a", opv1.ReasonRuntimeUnknown)),
+			"False", v1.ReasonWaitingForNodes,
+			v1.PolicyNodes{Desired: 1, Summary: "0/1"},
+			"a: RuntimeUnknown", "not all containers",
+		},
+		{
 			"a node without an object is awaited", missing,
 			"False", v1.ReasonWaitingForNodes,
 			v1.PolicyNodes{Desired: 1, Summary: "0/1"},
@@ -139,6 +159,21 @@ func TestEnforced(t *testing.T) {
 				t.Errorf("observedGeneration is %d", st.ObservedGeneration)
 			}
 		})
+	}
+}
+
+func TestRulesThatCanNeverMatchAreNamedAlsoWhereNoNodeSeesThem(t *testing.T) {
+	rules := v1.Rules{File: v1.File{MatchPaths: []v1.FilePath{{Path: "/ok"}, {Path: "/a/../b"}}}}
+	ksp, csp, hsp := &v1.KubeArmorPolicy{}, &v1.KubeArmorClusterPolicy{}, &v1.KubeArmorHostPolicy{}
+	ksp.Spec.Rules, csp.Spec.Rules, hsp.Spec.Rules = rules, rules, rules
+	hsp.Spec.NodeSelector.MatchLabels = map[string]string{"a": "b"}
+	for _, policy := range []client.Object{ksp, csp, hsp} {
+		st := &v1.PolicyStatus{}
+		conclude(st, world{policy: policy, installed: true})
+		got := conditions.Get(st.Conditions, v1.PolicyAccepted)
+		if got.Status != "True" || !strings.Contains(got.Message, "can never match, and are in force nowhere: 1") || !strings.Contains(got.Message, `spec.file.matchPaths[1]: path "/a/../b"`) {
+			t.Errorf("%T: %+v", policy, got)
+		}
 	}
 }
 

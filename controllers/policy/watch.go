@@ -52,7 +52,13 @@ func (r *Reconciler) later(policiesOf func(context.Context, client.Object) []typ
 		}
 	}
 	return handler.Funcs{
-		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) { add(ctx, q, e.Object) },
+		CreateFunc: func(ctx context.Context, e event.CreateEvent, q queue) {
+			// Every policy is looked at once the caches are filled. To ask each of them about each of a hundred thousand
+			// Pods before that would take minutes.
+			if !e.IsInInitialList {
+				add(ctx, q, e.Object)
+			}
+		},
 		UpdateFunc: func(ctx context.Context, e event.UpdateEvent, q queue) { add(ctx, q, e.ObjectOld, e.ObjectNew) },
 		DeleteFunc: func(ctx context.Context, e event.DeleteEvent, q queue) { add(ctx, q, e.Object) },
 	}
@@ -63,7 +69,11 @@ func (r *Reconciler) policiesOfPod(ctx context.Context, o client.Object) []types
 	if !ok {
 		return nil
 	}
-	return r.which(ctx, func(s selects) bool { return s.pod(pod) })
+	var among []client.ListOption
+	if r.Kind.Namespaced {
+		among = append(among, client.InNamespace(pod.Namespace))
+	}
+	return r.which(ctx, func(s selects) bool { return s.pod(pod) }, among...)
 }
 
 func (r *Reconciler) policiesOfNode(ctx context.Context, o client.Object) []types.NamespacedName {
@@ -90,9 +100,9 @@ func (r *Reconciler) policiesOfReport(_ context.Context, o client.Object) []type
 }
 
 // which lists the policies of the kind whose selector satisfies want.
-func (r *Reconciler) which(ctx context.Context, want func(selects) bool) []types.NamespacedName {
+func (r *Reconciler) which(ctx context.Context, want func(selects) bool, among ...client.ListOption) []types.NamespacedName {
 	list := r.Kind.NewList()
-	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.Client.List(ctx, list, append(among, client.UnsafeDisableDeepCopy)...); err != nil {
 		ctrl.LoggerFrom(ctx).Error(err, "list policies", "kind", r.Kind.Name)
 		return nil
 	}

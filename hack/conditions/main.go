@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command conditions writes the reference page of every condition and reason from the comments of the constants in
-// api/, so that the page cannot say anything else than the code.
+// Command conditions writes the reference page of every condition and reason from the comments of their constants, so that
+// the page cannot say anything else than the code.
 //
 //	go run ./hack/conditions            # writes docs/reference/conditions.md
 package main

@@ -9,10 +9,13 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -22,6 +25,8 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/root"
 	"github.com/kubearmor/kubearmor-operator/internal/telemetry"
+	"github.com/kubearmor/kubearmor-operator/internal/telemetry/process"
+	"github.com/kubearmor/kubearmor-operator/internal/telemetry/server"
 )
 
 // Enforcer is what holds policies in force on a node.
@@ -69,7 +74,11 @@ type Options struct {
 	// Alerts are written here, one JSON object a line.
 	Alerts                  io.Writer
 	HealthAddr, MetricsAddr string
-	Log                     logr.Logger
+	// Telemetry says where and to whom alerts are served.
+	Telemetry server.Options
+	// Look finds out about the process of an event; nil for not at all.
+	Look func(pid uint32, at time.Time) (process.Found, error)
+	Log  logr.Logger
 	// Pace of the agent; DefaultPace unless a test is in a hurry.
 	Pace Pace
 }
@@ -102,10 +111,18 @@ type Agent struct {
 	o       Options
 	watches *watches
 	writer  client.Client
-	alerts  *telemetry.Queue
 	metrics *metrics
 	rules   *ruleTable
 	started time.Time
+
+	// Events become alerts; those that are not held back go to standard output and to the clients.
+	throttle  *telemetry.Throttle
+	alerts    *telemetry.Queue
+	telemetry *server.Server
+	// readEvents counts the events that were read from the kernel.
+	readEvents atomic.Uint64
+	// health is what clients of the health port are told by gRPC.
+	health *health.Server
 
 	// changed asks for a step, report for a look at the status.
 	changed, report chan struct{}
@@ -137,12 +154,18 @@ func New(o Options) (*Agent, error) {
 	}
 	a := &Agent{
 		o: o, watches: w, writer: writer,
-		alerts: telemetry.NewQueue(queued), rules: newRuleTable(),
+		throttle: telemetry.NewThrottle(), alerts: telemetry.NewQueue(queued), rules: newRuleTable(), health: health.NewServer(),
 		changed: make(chan struct{}, 1), report: make(chan struct{}, 1),
 		plan:     planner{system: o.Namespace, parsed: map[policyKey]*parsedPolicy{}},
 		compiler: compile.Compiler{Abilities: enforcer.Abilities()},
 	}
+	node := telemetry.Node{Cluster: o.Cluster, Name: o.Node, Version: o.Version}
+	if a.telemetry, err = server.New(o.Telemetry, node, a.stages, o.Log.WithName("telemetry")); err != nil {
+		return nil, err
+	}
+	a.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING) // until a step has gone through
 	a.metrics = newMetrics(a)
+	a.metrics.registry.MustRegister(newTelemetryMetrics(a))
 	return a, nil
 }
 
@@ -157,11 +180,18 @@ func (a *Agent) Run(ctx context.Context) error {
 	group.Go(func() error { a.o.Containers.Run(ctx, func() { poke(a.changed) }); return nil })
 	group.Go(func() error { return serve(ctx, a.o.HealthAddr, a.healthHandler()) })
 	group.Go(func() error { return serve(ctx, a.o.MetricsAddr, a.metrics.handler()) })
-	// Alerts are written until the reader of events, which stepping stops at its end, has stopped.
+	// Alerts are written and served until the reader of events, which stepping stops at its end, has stopped.
 	alerting, stopAlerting := context.WithCancel(context.WithoutCancel(ctx))
 	group.Go(func() error { return a.writeAlerts(alerting) })
+	group.Go(func() error { return a.telemetry.Run(alerting) })
+	group.Go(func() error { a.keepExpiring(ctx); return nil })
 	group.Go(func() error { a.keepReporting(ctx); return nil })
-	group.Go(func() error { defer stopAlerting(); a.keepStepping(ctx); return nil })
+	group.Go(func() error {
+		defer stopAlerting()
+		a.keepStepping(ctx)
+		a.deliver(a.throttle.End(time.Now())...)
+		return nil
+	})
 	return group.Wait()
 }
 

@@ -22,6 +22,7 @@ func (a *Agent) apply(ctx context.Context) error {
 		}
 		return errWaiting
 	}
+	a.throttle.SetLimit(limitOf(in.settings))
 	for {
 		err := a.applyInputs(ctx, in)
 		if id, problem, refused := enforcer.RefusedRule(err); !refused || !a.refuse(id, problem) {

@@ -67,6 +67,7 @@ func (t *ruleTable) lookup(id compile.RuleID) *compile.RuleInfo {
 
 // handle makes an event an alert. It runs on the reader of the kernel's buffer and never waits.
 func (a *Agent) handle(e enforcer.Event) {
+	a.readEvents.Add(1)
 	rule := a.rules.lookup(e.Rule)
 	workload := a.workload(e.Cgroup)
 	s := a.snapshot()
@@ -75,7 +76,22 @@ func (a *Agent) handle(e enforcer.Event) {
 	}
 	known := rule != nil || e.Rule == enforcer.RuleUnresolved || e.Rule == enforcer.RulePosture
 	a.metrics.observeEvent(e, known, workload.Host || workload.ContainerID != "")
-	a.alerts.Offer(telemetry.New(node, e, workload, rule))
+	alert := telemetry.New(node, e, workload, rule)
+	a.look(alert, e)
+	a.deliver(a.throttle.Pass(telemetry.Source{Cgroup: e.Cgroup, Rule: e.Rule}, alert, time.Now()))
+}
+
+// look adds what is known of the process from elsewhere than its event, or why that is nothing.
+func (a *Agent) look(alert *telemetry.Alert, e enforcer.Event) {
+	if a.o.Look == nil {
+		return
+	}
+	found, err := a.o.Look(e.HostPID, e.Time)
+	if err != nil {
+		alert.EventData["ProcessUnknown"] = err.Error()
+		return
+	}
+	alert.Cwd, alert.TTY = found.Cwd, found.TTY
 }
 
 // workload says which container an event happened in; the kernel names the cgroup that the policy was bound to.

@@ -101,20 +101,13 @@ func (m *metrics) observeEvent(e enforcer.Event, ruleKnown, workloadKnown bool) 
 	if e.Denied {
 		verdict = "block"
 	}
-	m.decisions.WithLabelValues(domainName(e.Operation), verdict).Inc()
+	m.decisions.WithLabelValues(e.Domain.String(), verdict).Inc()
 	if !ruleKnown {
 		m.unattributed.WithLabelValues("rule").Inc()
 	}
 	if !workloadKnown {
 		m.unattributed.WithLabelValues("workload").Inc()
 	}
-}
-
-func domainName(operation string) string {
-	if operation == enforcer.OperationExec {
-		return "process"
-	}
-	return "file"
 }
 
 func (m *metrics) observeApply(took time.Duration, err error) {

@@ -27,6 +27,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/root"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor"
+	"github.com/kubearmor/kubearmor-operator/internal/telemetry/server"
 )
 
 // recordingEnforcer stands for the kernel, which cannot be asked to enforce here: it records what it is given.
@@ -232,7 +233,9 @@ type node struct {
 	unreachable time.Duration
 	// reportMost is Pace.ReportMost.
 	reportMost time.Duration
-	stop       func()
+	// health is the agent's HealthAddr, telemetry where it serves alerts.
+	health, telemetry string
+	stop              func()
 }
 
 type lines struct {
@@ -303,7 +306,7 @@ func (n *node) run(mode operatorv1.Enforcer) {
 	n.t.Helper()
 	a, err := New(Options{
 		Node: n.name, Namespace: "kubearmor", Cluster: "test", Enforcer: mode, Version: "v1", BootID: "boot",
-		Kubernetes: n.config, Containers: n.containers, Alerts: n.alerts, Log: logr.Discard(),
+		Kubernetes: n.config, Containers: n.containers, Alerts: n.alerts, HealthAddr: n.health, Telemetry: server.Options{Address: n.telemetry}, Log: logr.Discard(),
 		Open: func(context.Context) (Enforcer, error) {
 			n.kernel.mu.Lock()
 			defer n.kernel.mu.Unlock()

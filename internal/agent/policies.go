@@ -5,6 +5,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	operatorv1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
@@ -90,19 +91,30 @@ func (f facet) nodePolicies(results []compile.Result) []operatorv1.NodePolicy {
 	return out
 }
 
-// unsupportedReason tells whole sections that are missing from single rules that are.
+// unsupportedReason tells single rules that are missing from whole sections that are, and those from rules that only do
+// not hold for every operation.
 func unsupportedReason(missing []compile.Unsupported) string {
+	reason := securityv1.ReasonOperationsNotJudged
 	for _, u := range missing {
-		if !u.Reason.OfSection() {
+		switch {
+		case u.InPart():
+		case u.Reason.OfSection():
+			reason = securityv1.ReasonDomainUnsupported
+		default:
 			return securityv1.ReasonRuleUnsupported
 		}
 	}
-	return securityv1.ReasonDomainUnsupported
+	return reason
 }
 
 func unsupportedMessage(r compile.Result) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%d rules in force, %d not: ", r.InForce, len(r.Unsupported))
+	inPart := len(slices.DeleteFunc(slices.Clone(r.Unsupported), func(u compile.Unsupported) bool { return !u.InPart() }))
+	if inPart > 0 {
+		fmt.Fprintf(&text, "%d rules in force, %d of them in part, %d not: ", r.InForce, inPart, len(r.Unsupported)-inPart)
+	} else {
+		fmt.Fprintf(&text, "%d rules in force, %d not: ", r.InForce, len(r.Unsupported))
+	}
 	for i, u := range r.Unsupported {
 		if i > 0 {
 			text.WriteString("; ")

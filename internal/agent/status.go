@@ -121,8 +121,23 @@ func (f facet) enforcing() metav1.Condition {
 		return condition(operatorv1.NodeEnforcing, metav1.ConditionUnknown, operatorv1.ReasonSyncing,
 			cmp.Or(f.waiting, "the core is attached, and no policy was put in force yet"))
 	default:
-		return condition(operatorv1.NodeEnforcing, metav1.ConditionTrue, operatorv1.ReasonEnforcing, "the core is attached to the kernel's LSM hooks")
+		reason := operatorv1.ReasonEnforcing
+		if len(f.stats.NotJudged()) > 0 {
+			reason = operatorv1.ReasonOperationsNotJudged
+		}
+		return condition(operatorv1.NodeEnforcing, metav1.ConditionTrue, reason,
+			"the core is attached to the kernel's LSM hooks"+blindSpots(f.stats.Missing))
 	}
+}
+
+// blindSpots names the hooks that the node's kernel does not have: what only they see passes, whatever policies say.
+func blindSpots(missing []string) string {
+	// Kernels before 6.2 ask path_truncate in its place.
+	missing = slices.DeleteFunc(slices.Clone(missing), func(hook string) bool { return hook == "lsm/file_truncate" })
+	if len(missing) == 0 {
+		return ""
+	}
+	return "; this kernel lacks " + strings.Join(missing, ", ") + ": what only these see is not judged, and no policy holds for it"
 }
 
 func (f facet) policiesApplied(policies []operatorv1.NodePolicy) metav1.Condition {
@@ -139,6 +154,9 @@ func (f facet) policiesApplied(policies []operatorv1.NodePolicy) metav1.Conditio
 		return is(metav1.ConditionFalse, enforcer.Reason(f.applyError), f.applyError.Error()+"; the previous policies stay in force")
 	case !f.settled:
 		return is(metav1.ConditionUnknown, operatorv1.ReasonSyncing, cmp.Or(f.waiting, "the agent is starting"))
+	case f.runtime != nil:
+		// Which policies the containers would have that are not known, nobody can say.
+		return is(unknownContainers(f.runtime), runtimeReason(f.runtime), f.runtime.Error()+"; the containers that are known have their policies")
 	case len(policies) == 0:
 		return is(metav1.ConditionTrue, operatorv1.ReasonAsExpected, "no policy selects a Pod of this node")
 	case f.observing:
@@ -149,6 +167,14 @@ func (f facet) policiesApplied(policies []operatorv1.NodePolicy) metav1.Conditio
 	default:
 		return is(metav1.ConditionTrue, operatorv1.ReasonAsExpected, fmt.Sprintf("%d policies are in force", len(policies)))
 	}
+}
+
+// unknownContainers is False where a container is known to run without its policies, and Unknown where there may be one.
+func unknownContainers(problem error) metav1.ConditionStatus {
+	if runtimeReason(problem) == operatorv1.ReasonCgroupNotFound {
+		return metav1.ConditionFalse
+	}
+	return metav1.ConditionUnknown
 }
 
 func shortOf(policies []operatorv1.NodePolicy) []string {

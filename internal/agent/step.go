@@ -35,6 +35,7 @@ func (a *Agent) keepStepping(ctx context.Context) {
 			wait = a.o.Pace.Retry
 		}
 		a.update(func(s *state) { s.lastStep = time.Now() })
+		a.tellHealth()
 		poke(a.report)
 		select {
 		case <-ctx.Done():

@@ -94,7 +94,12 @@ func strip(object any) (any, error) {
 		o.SetManagedFields(nil)
 		delete(o.GetAnnotations(), corev1.LastAppliedConfigAnnotation)
 	}
-	if p, is := object.(*securityv1.KubeArmorPolicy); is {
+	switch p := object.(type) {
+	case *securityv1.KubeArmorPolicy:
+		p.Status = securityv1.PolicyStatus{}
+	case *securityv1.KubeArmorClusterPolicy:
+		p.Status = securityv1.PolicyStatus{}
+	case *securityv1.KubeArmorHostPolicy:
 		p.Status = securityv1.PolicyStatus{}
 	}
 	return object, nil

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -96,8 +97,12 @@ func newVersion(version string, streams Streams) *cobra.Command {
 }
 
 func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usagef("%s: unknown argument or command %q", cmd.CommandPath(), args[0])
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	where := ""
+	if _, command, found := strings.Cut(cmd.CommandPath(), " "); found {
+		where = command + ": "
+	}
+	return usagef("%sunknown argument or command %q", where, args[0])
 }

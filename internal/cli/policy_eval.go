@@ -88,6 +88,7 @@ func (e *policyEval) flags(cmd *cobra.Command) {
 	f.StringVar(&o.Domain, "domain", "", "name that is looked up")
 	f.StringVar(&o.Syscall, "syscall", "", "system call, for instance unlink")
 	f.BoolVar(&o.Memory, "memory", false, "the program or file is in memory only (memfd, pipe)")
+	f.BoolVar(&o.Unlinked, "unlinked", false, "the program or file has no name any more (deleted)")
 	f.BoolVar(&o.Entered, "entered", false, "the process came into the container from outside (kubectl exec)")
 	f.IntVar(&o.PID, "pid", 0, "process id, as its own /proc shows it")
 }

@@ -240,11 +240,11 @@ func TestExitCodes(t *testing.T) {
 		{"version", []string{"version"}, ExitOK, "v1.2.3"},
 		{"help", []string{"--help"}, ExitOK, "Exit codes"},
 		{"help without a command", nil, ExitOK, "Available Commands"},
-		{"an unknown command", []string{"prob"}, ExitUsage, `unknown argument or command "prob"`},
+		{"an unknown command", []string{"prob"}, ExitUsage, `karmor: unknown argument or command "prob"`},
 		{"an unknown flag", []string{"probe", "--remote"}, ExitUsage, "unknown flag: --remote"},
 		{"an unknown format", []string{"probe", "-o", "xml"}, ExitUsage, `--output "xml" is not one of table, wide, json, yaml`},
 		{"a format of the other kind", []string{"probe", "--local", "-o", "wide"}, ExitUsage, `--output "wide" is not one of text, json, yaml`},
-		{"an argument too many", []string{"probe", "node-1"}, ExitUsage, `karmor probe: unknown argument or command "node-1"`},
+		{"an argument too many", []string{"probe", "node-1"}, ExitUsage, `karmor: probe: unknown argument or command "node-1"`},
 		{"no cluster", []string{"probe"}, ExitFailed, "no cluster is configured"},
 		{"a kubeconfig that is not there", []string{"probe", "--kubeconfig", "/nowhere"}, ExitFailed, "/nowhere"},
 	}
@@ -253,6 +253,9 @@ func TestExitCodes(t *testing.T) {
 			got := karmor(t, tt.args...)
 			if got.code != tt.code || !strings.Contains(got.out+got.errors, tt.says) {
 				t.Errorf("exit %d, want %d; %q does not say %q", got.code, tt.code, got.out+got.errors, tt.says)
+			}
+			if strings.Contains(got.errors, "karmor: karmor") {
+				t.Errorf("it says twice who speaks: %q", got.errors)
 			}
 		})
 	}

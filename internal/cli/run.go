@@ -51,7 +51,8 @@ func (r *run) cobra() *cobra.Command {
 		Short: "Run a command under policies, without a cluster",
 		Long: "run starts one command in a cgroup of its own and enforces policies on it and on all that it starts, in the kernel,\n" +
 			"as an agent does on a container. The policies are in force before the command starts. When it ends, what it left\n" +
-			"running is killed, and no program, table or cgroup is left behind. Run it as root, on a kernel with BPF-LSM.\n\n" +
+			"running is killed, and no program, table or cgroup is left behind. Run it as root, on a kernel with BPF-LSM. A command that\n" +
+			"keeps root and the host's /sys/fs/cgroup can leave its cgroup, and with it the policies.\n\n" +
 			"Every policy of the files holds for the command, whatever it selects. With --namespace, --labels or --container the\n" +
 			"command is taken for a container with these, and only the policies that select it hold.\n\n" +
 			"Alerts are written to standard error, a line for each; with --alerts FILE they are added to a file, and with\n" +

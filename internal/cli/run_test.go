@@ -154,7 +154,7 @@ func TestRunWritesAlertsWhereAsked(t *testing.T) {
 	}
 	enforce := func(o runner.Options) (int, error) {
 		queue := telemetry.NewQueue(1)
-		queue.Offer(telemetry.Alert{PolicyName: "web", Action: "Block", Operation: "Process", Resource: "/bin/sleep", Source: "/bin/sh"})
+		queue.Offer(&telemetry.Alert{PolicyName: "web", Action: "Block", Operation: "Process", Resource: "/bin/sleep", Source: "/bin/sh"})
 		stopped, stop := context.WithCancel(t.Context())
 		stop()
 		return 0, o.Alerts(stopped, queue)

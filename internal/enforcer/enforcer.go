@@ -28,32 +28,41 @@ type (
 
 // What events name.
 const (
-	OperationExec    = sensor.OperationExec
-	OperationOpen    = sensor.OperationOpen
-	OperationCreate  = sensor.OperationCreate
-	OperationUnlink  = sensor.OperationUnlink
-	OperationSetattr = sensor.OperationSetattr
-	OperationSocket  = sensor.OperationSocket
-	OperationBind    = sensor.OperationBind
-	OperationListen  = sensor.OperationListen
-	OperationConnect = sensor.OperationConnect
-	OperationAccept  = sensor.OperationAccept
-	OperationSendmsg = sensor.OperationSendmsg
-	OperationCapable = sensor.OperationCapable
-	OperationLookup  = sensor.OperationLookup
-	RuleUnresolved   = sensor.RuleUnresolved
-	RulePosture      = sensor.RulePosture
+	OperationExec     = sensor.OperationExec
+	OperationOpen     = sensor.OperationOpen
+	OperationCreate   = sensor.OperationCreate
+	OperationUnlink   = sensor.OperationUnlink
+	OperationSetattr  = sensor.OperationSetattr
+	OperationSocket   = sensor.OperationSocket
+	OperationBind     = sensor.OperationBind
+	OperationListen   = sensor.OperationListen
+	OperationConnect  = sensor.OperationConnect
+	OperationAccept   = sensor.OperationAccept
+	OperationSendmsg  = sensor.OperationSendmsg
+	OperationCapable  = sensor.OperationCapable
+	OperationLookup   = sensor.OperationLookup
+	OperationMmap     = sensor.OperationMmap
+	OperationMprotect = sensor.OperationMprotect
+	OperationPtrace   = sensor.OperationPtrace
+	OperationSyscall  = sensor.OperationSyscall
+	RuleUnresolved    = sensor.RuleUnresolved
+	RulePosture       = sensor.RulePosture
 )
 
 // Abilities of the core: what the enforcers that share it can hold, also the one that only observes.
 func Abilities() compile.Abilities { return compile.Everything() }
 
-// AbilitiesOf a core that is attached: on some nodes it cannot look into DNS queries.
+// AbilitiesOf a core that is attached: on some nodes it cannot look into DNS queries, or judge every operation on files.
 func AbilitiesOf(s Stats) compile.Abilities {
+	a := Abilities()
 	if slices.Contains(s.Missing, sensor.HookLookup) {
-		return Abilities().Without(compile.DomainDNS)
+		a = a.Without(compile.DomainDNS)
 	}
-	return Abilities()
+	if slices.Contains(s.Missing, sensor.HookCall) {
+		a = a.Without(compile.DomainSyscalls)
+	}
+	a.NotJudged, a.Presets = s.NotJudged(), s.Presets()
+	return a
 }
 
 // Options of an enforcer.

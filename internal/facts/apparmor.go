@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -41,7 +42,7 @@ func Child(args []string) (code int, is bool) {
 // probeAppArmor loads a profile that denies everything, lets a child take it on, and believes only a denial that the
 // child met. No parser is needed on the node.
 func probeAppArmor(ctx context.Context, sys string, f v1.NodeFacts) v1.Fact {
-	if len(f.LSMs) > 0 && !contains(f.LSMs, "apparmor") {
+	if len(f.LSMs) > 0 && !slices.Contains(f.LSMs, "apparmor") {
 		return no(v1.ReasonLSMInactive, "apparmor is not among the active LSMs")
 	}
 	if f.AppArmorFS.State != v1.FactYes {

@@ -7,26 +7,28 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor"
 )
 
 // canary runs the core's own canary in a folder of its own.
-func canary(ctx context.Context, o Options, mode sensor.Mode) error {
+func canary(ctx context.Context, o Options, mode sensor.Mode) ([]string, error) {
 	dir, err := os.MkdirTemp(o.Scratch, "kubearmor-canary-")
 	if err != nil {
-		return fmt.Errorf("no folder for the canary: %w", err)
+		return nil, fmt.Errorf("no folder for the canary: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	return o.Canary(ctx, mode, dir)
 }
 
 // canaryFact reads a canary's outcome. What says that the kernel cannot do it is No; what kept the canary from being
-// tried at all is Unknown.
-func canaryFact(err error) v1.Fact {
+// tried at all is Unknown. A Yes names the operations that are not judged all the same.
+func canaryFact(notJudged []string, err error) v1.Fact {
 	if err == nil {
-		return yes()
+		return but(yes(), notJudged)
 	}
 	var seen *sensor.CanaryError
 	if !errors.As(err, &seen) {
@@ -42,11 +44,19 @@ func canaryFact(err error) v1.Fact {
 	return unknown(seen.Reason, said(seen))
 }
 
+// but names what the fact does not hold for.
+func but(f v1.Fact, notJudged []string) v1.Fact {
+	if len(notJudged) > 0 {
+		f.Cause = "the kernel has no hook for " + strings.Join(notJudged, ", ") + ", so rules do not hold for that"
+	}
+	return f
+}
+
 // enforceFact prefers the reason that a person can act upon: without bpf among the LSMs a kernel may well load and
 // attach the programs, and then never calls them.
-func enforceFact(err error, lsms []string) v1.Fact {
-	f := canaryFact(err)
-	if f.State != v1.FactNo || len(lsms) == 0 || contains(lsms, "bpf") {
+func enforceFact(notJudged []string, err error, lsms []string) v1.Fact {
+	f := canaryFact(notJudged, err)
+	if f.State != v1.FactNo || len(lsms) == 0 || slices.Contains(lsms, "bpf") {
 		return f
 	}
 	if f.Reason == v1.ReasonLSMInactive {

@@ -48,8 +48,8 @@ type Options struct {
 	Scratch string
 	// Timeout of the whole probe.
 	Timeout time.Duration
-	// Canary is sensor.Canary unless set.
-	Canary func(ctx context.Context, mode sensor.Mode, dir string) error
+	// Canary is sensor.Report unless set.
+	Canary func(ctx context.Context, mode sensor.Mode, dir string) (notJudged []string, err error)
 }
 
 // OptionsFromEnv are the options of this process, in the probe Pod or on a host.
@@ -67,7 +67,7 @@ func OptionsFromEnv(getenv func(string) string) Options {
 // at most v1.MaxFactsBytes long, and it is back within the timeout whatever the kernel or a runtime does.
 func Probe(ctx context.Context, o Options) v1.NodeFacts {
 	if o.Canary == nil {
-		o.Canary = sensor.Canary
+		o.Canary = sensor.Report
 	}
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(o.Timeout, DefaultTimeout))
 	defer cancel()
@@ -80,7 +80,8 @@ func Probe(ctx context.Context, o Options) v1.NodeFacts {
 		return probeAppArmor(ctx, o.Roots.Sys, f)
 	})
 	f.BPFLSM = within(ctx, canaryTimeout, timedOut, func(ctx context.Context) v1.Fact {
-		return enforceFact(canary(ctx, o, sensor.ModeEnforce), f.LSMs)
+		notJudged, err := canary(ctx, o, sensor.ModeEnforce)
+		return enforceFact(notJudged, err, f.LSMs)
 	})
 	f.Observe = within(ctx, canaryTimeout, timedOut, func(ctx context.Context) v1.Fact {
 		return canaryFact(canary(ctx, o, sensor.ModeObserve))

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -84,10 +85,8 @@ func parseSeccomp(a answer) v1.Fact {
 	case a.err != nil:
 		return unknown(v1.ReasonUnreadable, a.err.Error())
 	}
-	for _, action := range strings.Fields(a.text) {
-		if action == "errno" {
-			return yes()
-		}
+	if slices.Contains(strings.Fields(a.text), "errno") {
+		return yes()
 	}
 	return no(v1.ReasonNotPresent, "seccomp offers only: "+strings.TrimSpace(a.text))
 }
@@ -98,7 +97,7 @@ func readSELinux(sys fs.FS) answer {
 
 // parseSELinux separates a kernel without SELinux from one whose selinuxfs this process does not see.
 func parseSELinux(a answer, lsms []string) v1.SELinuxFact {
-	active := contains(lsms, "selinux")
+	active := slices.Contains(lsms, "selinux")
 	switch strings.TrimSpace(a.text) {
 	case "1":
 		return v1.SELinuxFact{Fact: yes(), Mode: "enforcing"}
@@ -179,13 +178,4 @@ func unquote(s string) string {
 		return u
 	}
 	return strings.Trim(s, `"`)
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

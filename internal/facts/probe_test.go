@@ -52,7 +52,7 @@ func TestCanaryFacts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, enforceFact(tt.err, tt.lsms)); diff != "" {
+			if diff := cmp.Diff(tt.want, enforceFact(nil, tt.err, tt.lsms)); diff != "" {
 				t.Errorf("fact (-want +got):\n%s", diff)
 			}
 		})
@@ -66,8 +66,8 @@ func emptyHost(t *testing.T) Options {
 		Roots:     Roots{Sys: filepath.Join(dir, "sys"), Run: filepath.Join(dir, "run"), Proc: filepath.Join(dir, "proc")},
 		Container: true,
 		Scratch:   dir,
-		Canary: func(_ context.Context, mode sensor.Mode, _ string) error {
-			return &sensor.CanaryError{Reason: sensor.ReasonPermissionDenied, Cause: string(mode)}
+		Canary: func(_ context.Context, mode sensor.Mode, _ string) ([]string, error) {
+			return nil, &sensor.CanaryError{Reason: sensor.ReasonPermissionDenied, Cause: string(mode)}
 		},
 	}
 }
@@ -95,7 +95,7 @@ func TestProbeComesBackWhenACanaryDoesNot(t *testing.T) {
 	o.Timeout = 200 * time.Millisecond
 	hang := make(chan struct{})
 	defer close(hang)
-	o.Canary = func(context.Context, sensor.Mode, string) error { <-hang; return nil }
+	o.Canary = func(context.Context, sensor.Mode, string) ([]string, error) { <-hang; return nil, nil }
 	start := time.Now()
 	f := Probe(t.Context(), o)
 	if took := time.Since(start); took > 10*time.Second {
@@ -109,12 +109,15 @@ func TestProbeComesBackWhenACanaryDoesNot(t *testing.T) {
 func TestCanaryGetsAFolderOfItsOwnAndLeavesNone(t *testing.T) {
 	o := emptyHost(t)
 	var dirs []string
-	o.Canary = func(_ context.Context, _ sensor.Mode, dir string) error {
+	o.Canary = func(_ context.Context, mode sensor.Mode, dir string) ([]string, error) {
 		dirs = append(dirs, dir)
-		return os.WriteFile(filepath.Join(dir, "x"), nil, 0o600)
+		notJudged := map[sensor.Mode][]string{sensor.ModeEnforce: {"chown", "rename"}}
+		return notJudged[mode], os.WriteFile(filepath.Join(dir, "x"), nil, 0o600)
 	}
-	if f := Probe(t.Context(), o); f.BPFLSM.State != v1.FactYes || f.Observe.State != v1.FactYes {
-		t.Errorf("bpfLSM %+v, observe %+v", f.BPFLSM, f.Observe)
+	f := Probe(t.Context(), o)
+	want := v1.Fact{State: v1.FactYes, Cause: "the kernel has no hook for chown, rename, so rules do not hold for that"}
+	if diff := cmp.Diff([]v1.Fact{want, yes()}, []v1.Fact{f.BPFLSM, f.Observe}); diff != "" {
+		t.Errorf("bpfLSM and observe (-want +got):\n%s", diff)
 	}
 	if len(dirs) != 2 || dirs[0] == dirs[1] {
 		t.Errorf("folders %v", dirs)

@@ -23,7 +23,7 @@ func AgentClusterRules() []rbacv1.PolicyRule {
 		{APIGroups: []string{""}, Resources: []string{"namespaces", "nodes", "pods"}, Verbs: read},
 		{APIGroups: []string{secv1.GroupVersion.Group}, Resources: []string{"kubearmorclusterpolicies", "kubearmorhostpolicies", "kubearmorpolicies"}, Verbs: read},
 		{APIGroups: []string{opv1.GroupVersion.Group}, Resources: []string{"kubearmornodes"}, Verbs: read},
-		{APIGroups: []string{opv1.GroupVersion.Group}, Resources: []string{"kubearmornodes/status"}, Verbs: []string{"patch", "update"}},
+		{APIGroups: []string{opv1.GroupVersion.Group}, Resources: []string{"kubearmornodes/status"}, Verbs: []string{"patch"}},
 	}
 }
 

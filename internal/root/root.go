@@ -23,13 +23,16 @@ const (
 	idle = time.Second
 	// patience with one look at a file system. A container may have mounted one that never answers.
 	patience = 2 * time.Second
+	// glance is how often the kubelet's links are looked at, whoever asks.
+	glance = time.Second
 )
 
 // ErrStuck says that a file system below the root does not answer. Until it does, the root resolves nothing new.
 var ErrStuck = errors.New("a file system below it does not answer")
 
 // Root is a directory that is "/" to some processes. It remembers its answers: what a path meant when it was first asked
-// for, it means from then on, so that a container cannot move away what a policy names. It is safe for concurrent use.
+// for, it means from then on, so that a container cannot move away what a policy names. Only the links that the kubelet
+// moves, when it updates a Secret, ConfigMap or token, are followed anew. It is safe for concurrent use.
 type Root struct {
 	open func() (*os.File, error)
 
@@ -43,6 +46,12 @@ type Root struct {
 	same   map[string]struct{}
 	others map[string]string
 	known  map[string]entry
+	// moving are the kubelet's links, with what they said last; past, what the paths meant that lead over one of them;
+	// isMoving says that the path at hand does.
+	moving, past map[string]string
+	isMoving     bool
+	// glanced is when the links were looked at the last time.
+	glanced time.Time
 }
 
 // New makes a root of the directory that open opens, with O_PATH or for reading. It is opened when it is needed.
@@ -50,6 +59,7 @@ func New(open func() (*os.File, error)) *Root {
 	return &Root{
 		open: open,
 		same: map[string]struct{}{}, others: map[string]string{}, known: map[string]entry{},
+		moving: map[string]string{}, past: map[string]string{},
 	}
 }
 
@@ -95,19 +105,49 @@ func (r *Root) resolve(name string) (string, error) {
 	if object, found := r.others[name]; found {
 		return object, nil
 	}
-	if err := r.ready(); err != nil {
-		return "", err
+	object, err := r.follow(name)
+	if past, found := r.past[name]; err != nil && found {
+		return past, nil
 	}
-	object, err := securejoin.SecureJoinVFS("/", name, view{r})
 	if err != nil {
 		return "", fmt.Errorf("resolve %s: %w", name, err)
 	}
-	if object == name {
+	switch {
+	case r.isMoving:
+		r.past[name] = object
+	case object == name:
 		r.same[name] = struct{}{}
-	} else {
+	default:
 		r.others[name] = object
 	}
 	return object, nil
+}
+
+func (r *Root) follow(name string) (string, error) {
+	if err := r.ready(); err != nil {
+		return "", err
+	}
+	r.isMoving = false
+	return securejoin.SecureJoinVFS("/", name, view{r})
+}
+
+// Moved says whether the kubelet has moved a link since a path was last followed over it, so that the path may mean
+// something else now.
+func (r *Root) Moved() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.moving) == 0 || time.Since(r.glanced) < glance {
+		return false
+	}
+	if r.glanced = time.Now(); r.ready() != nil {
+		return false
+	}
+	for name, said := range r.moving {
+		if e := r.look(name); e.err == nil && e.target != said {
+			return true
+		}
+	}
+	return false
 }
 
 // ready opens the directory, and sees to it that it is closed when nobody asks any more.

@@ -6,10 +6,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 // make a root of "path" (a file), "path/" (a folder) and "path -> target" (a symlink).
@@ -175,4 +178,76 @@ func TestAFileSystemThatDoesNotAnswerIsAskedNothingMore(t *testing.T) {
 	if got, _ := r.Resolve("/bin/sleep"); got != "/usr/bin/sleep" {
 		t.Errorf("after it: %s", got)
 	}
+}
+
+// publish puts a new version of a file into a volume as the kubelet does: a new folder, then one link that is moved to it.
+func publish(t *testing.T, volume, version string) {
+	t.Helper()
+	if err := errors.Join(
+		os.Mkdir(filepath.Join(volume, version), 0o755),
+		os.WriteFile(filepath.Join(volume, version, "token"), nil, 0o644),
+		os.Symlink(version, filepath.Join(volume, "..data_tmp")),
+		os.Rename(filepath.Join(volume, "..data_tmp"), filepath.Join(volume, "..data")),
+	); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mountReadOnly shows a folder at another place, to the current thread alone, which is not given back.
+func mountReadOnly(t *testing.T, folder, at string) {
+	t.Helper()
+	runtime.LockOSThread()
+	if err := errors.Join(
+		unix.Unshare(unix.CLONE_NEWNS),
+		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount(folder, at, "", unix.MS_BIND, ""),
+		unix.Mount("", at, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""),
+	); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(at, unix.MNT_DETACH) })
+}
+
+func TestLinksThatTheKubeletMovesAreFollowedAnew(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("a mount needs root")
+	}
+	volume := t.TempDir()
+	publish(t, volume, "..2026_1")
+	r, dir := makeRoot(t, "run/secrets/", "own/a/token", "own/b/token", "own/..data -> a", "own/token -> ..data/token")
+	if err := os.Symlink("..data/token", filepath.Join(volume, "token")); err != nil {
+		t.Fatal(err)
+	}
+	mountReadOnly(t, volume, filepath.Join(dir, "run/secrets"))
+	expect := func(when string, want ...string) {
+		t.Helper()
+		token, _ := r.Resolve("/run/secrets/token")
+		own, _ := r.Resolve("/own/token")
+		if diff := cmp.Diff(want, []string{token, own}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", when, diff)
+		}
+	}
+	expect("at first", "/run/secrets/..2026_1/token", "/own/a/token")
+	moved := func() bool {
+		r.glanced = time.Time{}
+		return r.Moved()
+	}
+	if moved() {
+		t.Error("moved, before anything was")
+	}
+	publish(t, volume, "..2026_2")
+	publishOwn := errors.Join(os.Remove(filepath.Join(dir, "own/..data")), os.Symlink("b", filepath.Join(dir, "own/..data")))
+	if r.Moved() {
+		t.Error("the links were looked at again at once")
+	}
+	if publishOwn != nil || !moved() {
+		t.Error("the update was not seen: ", publishOwn)
+	}
+	expect("after updates, of which the container made one", "/run/secrets/..2026_2/token", "/own/a/token")
+	if moved() {
+		t.Error("moved, after it was followed")
+	}
+	r.Close()
+	r.open = func() (*os.File, error) { return nil, os.ErrNotExist }
+	expect("when the root is gone", "/run/secrets/..2026_2/token", "/own/a/token")
 }

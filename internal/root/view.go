@@ -5,6 +5,7 @@ package root
 import (
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 	"time"
 
@@ -16,7 +17,9 @@ type entry struct {
 	mode fs.FileMode
 	// target of a symlink, as it is written.
 	target string
-	err    error
+	// moves: it is a link of the kubelet's.
+	moves bool
+	err   error
 }
 
 // view is how securejoin sees a root: its "/" is the root's directory.
@@ -42,8 +45,8 @@ type info struct {
 
 func (i info) Mode() fs.FileMode { return i.mode }
 
-// look remembers folders and symlinks, which many rules have in common, and no files. On a file system that does not
-// answer, it costs one thread, once.
+// look remembers folders and symlinks, which many rules have in common, and no files, nor what moves. On a file system
+// that does not answer, it costs one thread, once.
 func (r *Root) look(name string) entry {
 	name = strings.Trim(name, "/")
 	if e, found := r.known[name]; found {
@@ -56,7 +59,10 @@ func (r *Root) look(name string) entry {
 	defer timer.Stop()
 	select {
 	case e := <-answer:
-		if e.err == nil && e.mode.Type() != 0 {
+		switch {
+		case e.moves:
+			r.moving[name], r.isMoving = e.target, true
+		case e.err == nil && e.mode.Type() != 0:
 			r.known[name] = e
 		}
 		return e
@@ -86,13 +92,18 @@ func lookup(dir int, name string) entry {
 	case unix.S_IFDIR:
 		return entry{mode: fs.ModeDir}
 	case unix.S_IFLNK:
-		return readLink(fd)
+		return readLink(fd, path.Base(name))
 	default:
 		return entry{}
 	}
 }
 
-func readLink(fd int) entry {
+// kubeletLink is what the kubelet names the one link of a volume of its own that an update moves: it leads to the folder
+// with the files as they are now, and each file's link leads over it (k8s.io/kubernetes/pkg/volume/util, AtomicWriter).
+// Such volumes are read-only to containers, which could make links of that name elsewhere.
+const kubeletLink = "..data"
+
+func readLink(fd int, name string) entry {
 	var system unix.Statfs_t
 	if err := unix.Fstatfs(fd, &system); err != nil || system.Type == unix.PROC_SUPER_MAGIC {
 		return entry{err: err}
@@ -102,7 +113,8 @@ func readLink(fd int) entry {
 	if err != nil {
 		return entry{err: err}
 	}
-	return entry{mode: fs.ModeSymlink, target: string(target[:n])}
+	moves := name == kubeletLink && system.Flags&unix.ST_RDONLY != 0
+	return entry{mode: fs.ModeSymlink, target: string(target[:n]), moves: moves}
 }
 
 // openPath opens a folder for nothing but lookups in it.

@@ -115,7 +115,11 @@ func (p plan) warn(w io.Writer) {
 	}
 	for _, result := range p.compiled.Policies {
 		for _, u := range result.Unsupported {
-			_, _ = fmt.Fprintf(w, "karmor: warning: %s: %s is not in force: %s: %s\n", result.Ref, u.Rule, u.Reason, u.Message)
+			how := "is not in force"
+			if u.InPart() {
+				how = "is in force in part"
+			}
+			_, _ = fmt.Fprintf(w, "karmor: warning: %s: %s %s: %s: %s\n", result.Ref, u.Rule, how, u.Reason, u.Message)
 		}
 	}
 }

@@ -134,3 +134,18 @@ func TestWithoutBPFInTheKernelsListNothingStarts(t *testing.T) {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
+
+func TestARuleThatHoldsInPartIsNamed(t *testing.T) {
+	abilities := enforcer.AbilitiesOf(enforcer.Stats{Missing: []string{"lsm/path_rename"}})
+	p, err := newPlan(Options{Subject: Subject{Every: true}, Policies: []runtime.Object{ofWeb("/a")}}, compile.Cgroup{ID: 77, Level: 1, Path: "/own"}, abilities)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var notes bytes.Buffer
+	p.warn(&notes)
+	want := "karmor: warning: KubeArmorPolicy shop/web: spec.process.matchPaths[0] is in force in part: OperationsNotJudged: " +
+		"the rule is in force, but not for rename: this node's kernel has no hook for that\n"
+	if diff := cmp.Diff(want, notes.String()); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+}

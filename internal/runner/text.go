@@ -31,7 +31,7 @@ func (t textWriter) Write(block []byte) (int, error) {
 		if err := json.Unmarshal(line, &a); err != nil {
 			return 0, fmt.Errorf("print alert: %w", err)
 		}
-		text.WriteString(sentence(a))
+		text.WriteString(sentence(&a))
 	}
 	if _, err := t.to.Write(text.Bytes()); err != nil {
 		return 0, err
@@ -40,7 +40,7 @@ func (t textWriter) Write(block []byte) (int, error) {
 }
 
 // sentence: "karmor: blocked: Process /usr/bin/sleep by /usr/bin/sh (PID 12): policy block-sleep, spec.process.matchPaths[0]".
-func sentence(a telemetry.Alert) string {
+func sentence(a *telemetry.Alert) string {
 	verb := "audited"
 	if a.Action == "Block" {
 		verb = "blocked"

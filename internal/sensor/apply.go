@@ -61,6 +61,11 @@ func (c *Core) apply(ctx context.Context, set compile.Set, change func(header *b
 
 func (c *Core) switchTo(next generation) error {
 	tables := next.bindings[0].Tables
+	if next.namesCalls() {
+		if err := c.watchCalls(); err != nil {
+			return err
+		}
+	}
 	if next.layout != nil {
 		if err := c.writeTables(tables, next.layout); err != nil {
 			return errors.Join(err, c.dropTables(tables))
@@ -80,6 +85,11 @@ func (c *Core) switchTo(next generation) error {
 // tries again.
 func (c *Core) finish(next generation) {
 	header := next.bindings[0]
+	if !next.namesCalls() {
+		if err := c.unwatchCalls(); err != nil {
+			c.log.Error(err, "system calls are looked at until the next generation, and no rule is on any")
+		}
+	}
 	if err := c.dropTables(1 - header.Tables); err != nil {
 		c.log.Error(err, "the tables of the previous generation stay until the next one")
 	}

@@ -29,17 +29,23 @@ const (
 // operations that it must see: first allowed ones, then an open and an exec that must be denied (enforce) or reported
 // (observe). Its files are made below dir. Nil means that it was seen; otherwise the error is a *CanaryError.
 func Canary(ctx context.Context, mode Mode, dir string) error {
+	_, err := Report(ctx, mode, dir)
+	return err
+}
+
+// Report is Canary, and says what the core does not judge all the same (Stats.NotJudged).
+func Report(ctx context.Context, mode Mode, dir string) (notJudged []string, err error) {
 	k, err := newCanary(mode, dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer os.RemoveAll(k.dir)
 	core, err := Open(ctx, Options{Mode: mode})
 	if err != nil {
-		return canaryLoadError(err)
+		return nil, canaryLoadError(err)
 	}
 	defer core.Close()
-	return k.sing(ctx, core)
+	return Stats{Missing: core.missing}.NotJudged(), k.sing(ctx, core)
 }
 
 func canaryLoadError(err error) error {

@@ -7,10 +7,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/kubearmor/kubearmor-operator/bpf/file"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/policy/syscalls"
 )
 
 // wireEvent is struct event of bpf/include/core/events.h.
@@ -85,12 +87,16 @@ func (e *Event) decodePaths(w wireEvent, paths []byte) {
 		e.Resource = socketName(w)
 	case e.Domain == compile.DomainCapabilities:
 		e.Resource = capabilityName(w.Mode)
+	case e.Domain == compile.DomainSyscalls:
+		e.Resource = syscalls.Of(runtime.GOARCH).Name(int(w.Flags), w.Mode)
 	case e.Domain == compile.DomainDNS:
 		e.Unresolved = causes()[uint32(w.Status)]
 		e.Resource = lookupName(resource)
 	case w.Status != 0:
 		e.Unresolved = causes()[uint32(w.Status)]
 		e.Resource = pathName(resource, w.Kind)
+	case w.Kind == kindObject && w.Magic == 0:
+		e.Resource = anonymousMemory
 	case w.Kind == kindObject:
 		e.Resource = objectName(w)
 	case len(resource) == 0:
@@ -117,11 +123,18 @@ func objectName(w wireEvent) string {
 	return fmt.Sprintf("object:%#x:[%d]", w.Magic, w.Inode)
 }
 
+// operationSyscall is OPERATION_SYSCALL of bpf/include/core/verdict.h.
+const operationSyscall = 32
+
 func operationName(operation uint8) (string, error) {
 	names := [...]string{
 		"", OperationExec, OperationOpen, OperationCreate, OperationUnlink, OperationMkdir, OperationRmdir, OperationRename,
 		OperationLink, OperationSymlink, OperationChmod, OperationChown, OperationTruncate, OperationSetattr, OperationSocket,
 		OperationBind, OperationListen, OperationConnect, OperationAccept, OperationSendmsg, OperationCapable, OperationLookup,
+		OperationMmap, OperationMprotect, OperationPtrace,
+	}
+	if operation == operationSyscall {
+		return OperationSyscall, nil
 	}
 	if operation == 0 || int(operation) >= len(names) {
 		return "", fmt.Errorf("event of unknown operation %d", operation)

@@ -139,7 +139,7 @@ func layoutError(profile compile.ProfileID, err error) error {
 	var problem *table.Problem
 	switch {
 	case errors.As(err, &full):
-		return &TableFullError{Table: full.Table, Need: full.Need, Capacity: full.Capacity}
+		return &TableFullError{Table: full.Table, Need: full.Need, Capacity: full.Capacity, Folders: full.Folders}
 	case errors.As(err, &problem):
 		return &RuleError{Profile: profile, Rule: problem.Rule, Problem: problem.Text}
 	}
@@ -148,7 +148,7 @@ func layoutError(profile compile.ProfileID, err error) error {
 
 // summarised is what the kernel must know of a profile before it looks at a rule.
 func summarised(s table.Summary, p compile.Profile) binding {
-	b := binding{Profile: uint64(s.Profile), Depths: s.Depths, Names: s.Names}
+	b := binding{Profile: uint64(s.Profile), Depths: s.Depths, Names: s.Names, Calls: s.Calls, CallDepths: s.CallDepths}
 	for i, placed := range s.Automata {
 		b.Automaton[i], b.Start[i] = placed.Classes, placed.Start
 	}

@@ -25,10 +25,20 @@ const (
 type TableFullError struct {
 	Table          string
 	Need, Capacity int
+	// Folders are those of the entries that stand for folders above what Block rules name.
+	Folders int
 }
 
 func (e *TableFullError) Error() string {
-	return fmt.Sprintf("table %q holds %d entries and the policies need %d: select fewer workloads or use fewer rules", e.Table, e.Capacity, e.Need)
+	text := fmt.Sprintf("table %q holds %d entries and the policies need %d", e.Table, e.Capacity, e.Need)
+	switch {
+	case e.Table == tableAutomata:
+		return fmt.Sprintf("table %q holds %d pages of 4 KiB and the policies need %d: use fewer globs, or paths and directories instead", e.Table, e.Capacity, e.Need)
+	case e.Folders > e.Need/2:
+		return text + fmt.Sprintf(", %d of them for folders around what Block rules name, which must keep their names: "+
+			"block whole directories instead of files deep inside them", e.Folders)
+	}
+	return text + ": select fewer workloads or use fewer rules"
 }
 
 // LoadError is why Open failed: one of the reasons above, and the kernel's answer.

@@ -32,10 +32,12 @@ const (
 	OperationSendmsg  = "sendmsg"
 	OperationCapable  = "capable"
 	OperationLookup   = "lookup"
+	OperationSyscall  = "syscall"
 )
 
 // RuleUnresolved is the rule of a verdict on an operation whose path could not be resolved: blocked where the profile
-// has any Block rule in that domain, else audited where it has any Audit rule; in an allow-list it gets the posture.
+// has any Block rule in that domain, else audited where it has any Audit rule; in an allow-list it gets the posture where
+// that is stronger.
 const RuleUnresolved = table.RuleUnresolved
 
 // RulePosture is the rule of a verdict on what no rule of an allow-list decided.
@@ -64,13 +66,13 @@ type Event struct {
 	SourceUnresolved, ParentUnresolved string
 	// Resource is the whole path of the object, named as the kernel would: " (deleted)" follows what is unlinked, and a
 	// pipe is "pipe:[INODE]". A socket is "family=AF_INET type=SOCK_STREAM protocol=6", a capability "CAP_NET_RAW", a
-	// name that is looked up "domain=example.com protocol=UDP server=10.96.0.10:53".
+	// name that is looked up "domain=example.com protocol=UDP server=10.96.0.10:53", a system call its name.
 	Resource string
 	// Unresolved is why the path is not known, or empty. Resource then holds the part of it that is, from its end.
 	Unresolved string
 	// Flags are the file's open flags (O_RDONLY...), with the kernel's own FMODE_EXEC where execve opens. Of a socket:
-	// its family, and its type from bit 16 on.
+	// its family, and its type from bit 16 on. Of a system call: 1 where it was made as 32-bit programs do, else 0.
 	Flags uint32
-	// Mode is the kernel's f_mode of the open file, a socket's protocol, or a capability's number.
+	// Mode is the kernel's f_mode of the open file, a socket's protocol, or the number of a capability or system call.
 	Mode uint32
 }

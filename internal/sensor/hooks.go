@@ -104,6 +104,7 @@ func (c *Core) attach(s specs) error {
 		h := c.hooks[i]
 		var err error
 		switch {
+		case h.link != nil:
 		case h.point == HookLookup:
 			h.link, err = c.attachLookups(h.program)
 		case c.mode == ModeEnforce:

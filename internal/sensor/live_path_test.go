@@ -5,7 +5,6 @@ package sensor
 import (
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,47 +13,6 @@ import (
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 )
-
-func TestWholePathsAreSeen(t *testing.T) {
-	r := newRig(t, Options{Mode: ModeEnforce})
-	w := r.workload("confined")
-	tests := map[string]struct {
-		component string
-		count     int
-	}{
-		"300 components":             {"d", 300},
-		"nearly 2,000 components":    {"d", 1980},
-		"a path of 4,000 bytes":      {strings.Repeat("n", 250), (4000 - len(r.dir)) / 251},
-		"components of 255 bytes":    {strings.Repeat("m", 255), 14},
-		"64 components, mask's edge": {"e", 64},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			w.t, r.t = t, t
-			top := filepath.Join(r.dir, strconv.Itoa(test.count))
-			dir := top + strings.Repeat("/"+test.component, test.count)
-			secret := touch(t, filepath.Join(dir, "secret"))
-			for _, rules := range [][]compile.Rule{
-				{block(files, exact, secret)},
-				{block(files, directory, dir+"/")},
-				{block(files, recursive, top+"/")},
-			} {
-				r.confine(map[*workload][]compile.Rule{w: rules})
-				r.take()
-				if got := w.do("open", secret); got != denied {
-					t.Errorf("%d bytes: %v, want %v", len(secret), got, denied)
-				}
-				events := r.take()
-				if len(events) != 1 || events[0].Resource != secret || events[0].Rule != rules[0].ID {
-					t.Errorf("%d events, want one of the whole path", len(events))
-				}
-				if got := w.do("open", filepath.Dir(top)); got != 0 {
-					t.Errorf("another folder: %v", got)
-				}
-			}
-		})
-	}
-}
 
 // TestUnresolvedPathsAreBlocked where anything is blocked, and pass where nothing is.
 func TestUnresolvedPathsAreBlocked(t *testing.T) {
@@ -79,6 +37,11 @@ func TestUnresolvedPathsAreBlocked(t *testing.T) {
 			r.confine(map[*workload][]compile.Rule{w: auditing})
 			if got := w.do(test.operation[0], test.operation[1:]...); got != 0 {
 				t.Errorf("under a profile that blocks nothing: %v", got)
+			}
+			listing := append([]compile.Rule{rule(compile.ActionAllow, files, exact, "/nor/of/this")}, blocking...)
+			r.confinePosture(map[*workload][]compile.Rule{w: listing}, map[compile.Domain]compile.Action{files: compile.ActionAudit})
+			if got := w.do(test.operation[0], test.operation[1:]...); got != denied {
+				t.Errorf("in an allow-list that audits and blocks something: %v, want %v", got, denied)
 			}
 			r.confine(map[*workload][]compile.Rule{w: blocking})
 			r.take()

@@ -267,15 +267,20 @@ func (w *workload) do(operation string, args ...string) syscall.Errno {
 // doAs is do, and tells the process id outside.
 func (w *workload) doAs(operation string, args ...string) (syscall.Errno, uint32) {
 	w.t.Helper()
-	cmd := w.command(operation, args...)
+	return w.answer(w.command(operation, args...))
+}
+
+// answer runs a command, and returns its errno and process id.
+func (w *workload) answer(cmd *exec.Cmd) (syscall.Errno, uint32) {
+	w.t.Helper()
 	var out bytes.Buffer
 	cmd.Stdout = &out
 	if err := cmd.Run(); err != nil {
-		w.t.Fatalf("%s %q: %v", operation, args, err)
+		w.t.Fatalf("%s: %v", cmd, err)
 	}
 	var errno int
 	if _, err := fmt.Sscanf(out.String(), "errno %d\n", &errno); err != nil {
-		w.t.Fatalf("%s %q answered %q: %v", operation, args, out.String(), err)
+		w.t.Fatalf("%s answered %q: %v", cmd, out.String(), err)
 	}
 	return syscall.Errno(errno), uint32(cmd.Process.Pid)
 }

@@ -23,8 +23,11 @@ import (
 	"github.com/kubearmor/kubearmor-operator/bpf/dns"
 	"github.com/kubearmor/kubearmor-operator/bpf/exec"
 	"github.com/kubearmor/kubearmor-operator/bpf/file"
+	"github.com/kubearmor/kubearmor-operator/bpf/owner"
 	"github.com/kubearmor/kubearmor-operator/bpf/path"
+	"github.com/kubearmor/kubearmor-operator/bpf/preset"
 	"github.com/kubearmor/kubearmor-operator/bpf/socket"
+	"github.com/kubearmor/kubearmor-operator/bpf/syscall"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
 
@@ -46,9 +49,10 @@ const (
 // specs are the objects as they will be loaded, and the maps that they share.
 type specs struct {
 	objects []*ebpf.CollectionSpec
-	// lookups is the one of them that the core can do without.
-	lookups *ebpf.CollectionSpec
-	maps    map[string]*ebpf.MapSpec
+	// calls, presets, owners and lookups are those of them that the core can do without.
+	calls, owners, lookups *ebpf.CollectionSpec
+	presets                [2]*ebpf.CollectionSpec
+	maps                   map[string]*ebpf.MapSpec
 	// taskStorage says whether the programs may use task_slots.
 	taskStorage bool
 	// spareSlots is the index of the first of them, or 0.
@@ -66,7 +70,8 @@ func loadSpecs(mode Mode) (specs, error) {
 		taskStorage: mode == ModeEnforce && haveReliableTaskStorage(),
 	}
 	for _, load := range []func() (*ebpf.CollectionSpec, error){
-		exec.LoadExec, file.LoadFile, path.LoadPath, socket.LoadSocket, capable.LoadCapable, dns.LoadDns,
+		exec.LoadExec, file.LoadFile, path.LoadPath, socket.LoadSocket, capable.LoadCapable,
+		syscall.LoadSyscall, preset.LoadMemory, preset.LoadProcess, owner.LoadOwner, dns.LoadDns,
 	} {
 		object, err := load()
 		if err != nil {
@@ -77,8 +82,10 @@ func loadSpecs(mode Mode) (specs, error) {
 			return !strings.HasSuffix(name, "_"+string(mode))
 		})
 		s.objects = append(s.objects, object)
-		s.lookups = object
 	}
+	last := len(s.objects) - 1
+	s.calls, s.owners, s.lookups = s.objects[last-4], s.objects[last-1], s.objects[last]
+	s.presets = [2]*ebpf.CollectionSpec(s.objects[last-3:])
 	err := s.shareMaps()
 	return s, err
 }
@@ -107,7 +114,7 @@ func (s *specs) shareMaps() error {
 		for _, perCPU := range []string{tableSlots, tableReports} {
 			object.Maps[perCPU].MaxEntries *= uint32(cpus)
 		}
-		if runtime.GOARCH == "amd64" {
+		if runtime.GOARCH == "amd64" && !s.taskStorage {
 			s.spareSlots = object.Maps[tableSlots].MaxEntries
 			object.Maps[tableSlots].MaxEntries += spareSlots
 		}
@@ -152,12 +159,20 @@ func (c *Core) load(s specs) error {
 		"spare_slots":     s.spareSlots,
 	}
 	for _, object := range s.objects {
-		if object == s.lookups {
+		switch object {
+		case s.lookups:
 			c.loadLookups(object, settings, cache)
-			continue
+		case s.calls:
+			c.loadCalls(object, settings, cache)
+		case s.owners:
+			err = c.loadOwners(object, settings, kernel, cache)
+		case s.presets[0], s.presets[1]:
+			err = c.loadPresets(object, settings, cache)
+		default:
+			c.missing = append(c.missing, kernel.leaveOut(object)...)
+			err = c.loadObject(object, settings, cache)
 		}
-		c.missing = append(c.missing, kernel.leaveOut(object)...)
-		if err := c.loadObject(object, settings, cache); err != nil {
+		if err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -84,6 +85,25 @@ func (r *TestRun) lookUp(tb testing.TB, source string, packet []byte) {
 
 const noQuestion = 7
 
+// fragmented is a frame with an IPv4 packet that has these flags and this offset.
+func fragmented(frame []byte, flags uint16) []byte {
+	binary.BigEndian.PutUint16(frame[14+6:], flags)
+	return frame
+}
+
+// extended is a frame with an IPv6 packet to port 53 behind extension headers, each with its number in front.
+func extended(headers [][]byte, payload []byte) []byte {
+	frame := ipFrame(6, unix.IPPROTO_UDP, nil, payload)
+	const next, end = 14 + 6, 14 + 40
+	at, whole := next, slices.Clone(frame[:end])
+	for _, header := range headers {
+		whole[at], at = header[0], len(whole)
+		whole = append(whole, header[1:]...)
+	}
+	whole[at] = unix.IPPROTO_UDP
+	return append(whole, frame[end:]...)
+}
+
 func TestQueriesAreReadWhateverTheyAreIn(t *testing.T) {
 	r := openTestRun(t)
 	rules := []compile.Rule{block(compile.DomainDNS, compile.MatchName, "www.example.com")}
@@ -120,6 +140,16 @@ func TestQueriesAreReadWhateverTheyAreIn(t *testing.T) {
 		"a name without its type":        {ipFrame(4, unix.IPPROTO_UDP, nil, query(name)[:len(query(name))-1]), noQuestion, false},
 		"no question":                    {ipFrame(4, unix.IPPROTO_UDP, nil, query()), noQuestion, false},
 		"more questions than are judged": {ipFrame(4, unix.IPPROTO_UDP, nil, query(name, name, name, name, name)), noQuestion, false},
+		"the first fragment":             {fragmented(ipFrame(4, unix.IPPROTO_UDP, nil, query(name)), 0x2000), noQuestion, false},
+		"its first 8 bytes":              {fragmented(ipFrame(4, unix.IPPROTO_UDP, nil, nil), 0x2000), noQuestion, false},
+		"a later fragment":               {fragmented(ipFrame(4, unix.IPPROTO_UDP, nil, query(name)), 1), noQuestion, false},
+		"a fragment of something else":   {fragmented(ipFrame(4, unix.IPPROTO_ICMP, nil, nil), 0x2000), 0, false},
+		"a packet that may not be cut":   {fragmented(ipFrame(4, unix.IPPROTO_UDP, nil, query(name)), 0x4000), 0, true},
+		"the first fragment over IPv6":   {extended([][]byte{{44, 0, 0, 0, 1, 0, 0, 0, 0}}, query(name)), noQuestion, false},
+		"a later one over IPv6":          {extended([][]byte{{44, 0, 0, 0, 8, 0, 0, 0, 0}}, query(name)), noQuestion, false},
+		"one that is the only one":       {extended([][]byte{{44, 0, 0, 0, 0, 0, 0, 0, 0}}, query(name)), 0, true},
+		"8 extension headers":            {extended(slices.Repeat([][]byte{{60, 0, 0, 0, 0, 0, 0, 0, 0}}, 8), query(name)), 0, true},
+		"9 extension headers":            {extended(slices.Repeat([][]byte{{60, 0, 0, 0, 0, 0, 0, 0, 0}}, 9), query(name)), noQuestion, false},
 		"half a header":                  {ipFrame(4, unix.IPPROTO_UDP, nil, query(name)[:11]), noQuestion, false},
 	}
 	for name, test := range tests {

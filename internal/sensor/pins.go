@@ -20,7 +20,7 @@ import (
 const pinFolder = "kubearmor"
 
 // tableVersion changes when the tables mean something else though their shape stays.
-const tableVersion = 2
+const tableVersion = 3
 
 // pins is what outlives the process: BPFFS/kubearmor/<shape of the tables>/{maps,links}/NAME. Links are pinned last, so
 // a folder with links has all its maps.
@@ -154,19 +154,30 @@ func (p *pins) adoptMap(name string, spec *ebpf.MapSpec) (*ebpf.Map, error) {
 func (p *pins) pinHooks(hooks []hook) error {
 	ours := map[string]bool{}
 	for _, h := range hooks {
-		next := p.linkPath(h.name + "-next")
-		if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove left-over pin: %w", err)
-		}
-		if err := h.link.Pin(next); err != nil {
-			return fmt.Errorf("pin link: %w", err)
-		}
-		if err := os.Rename(next, p.linkPath(h.name)); err != nil {
-			return fmt.Errorf("replace pinned link: %w", err)
+		if err := p.pinHook(h); err != nil {
+			return err
 		}
 		ours[h.name] = true
 	}
 	return p.dropLinks(func(name string) bool { return !ours[name] })
+}
+
+func (p *pins) pinHook(h hook) error {
+	next := p.linkPath(h.name + "-next")
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove left-over pin: %w", err)
+	}
+	if err := h.link.Pin(next); err != nil {
+		return fmt.Errorf("pin link: %w", err)
+	}
+	if err := os.Rename(next, p.linkPath(h.name)); err != nil {
+		return fmt.Errorf("replace pinned link: %w", err)
+	}
+	// The library still knows the name that is gone, and would take a second Pin of it for done. This only forgets it.
+	if err := h.link.Unpin(); err != nil {
+		return fmt.Errorf("forget name of pinned link: %w", err)
+	}
+	return nil
 }
 
 func (p *pins) dropLinks(drop func(name string) bool) error {

@@ -53,6 +53,8 @@ type Core struct {
 	// inner are the shapes of what maps of maps hold.
 	inner map[string]*ebpf.MapSpec
 	hooks []hook
+	// calls is the program that sees system calls; it is among the hooks while it is attached, and nil where there is none.
+	calls *hook
 	// missing are the hooks that the kernel does not have.
 	missing []string
 	// inForce is the table of bindings that the slot in maps holds; nil until it was needed.
@@ -116,10 +118,14 @@ func (c *Core) open(ctx context.Context, bpffs string) error {
 
 // settle pins what is attached now.
 func (c *Core) settle() error {
-	if c.pins != nil && c.pins.keeping {
-		if err := c.pins.pinHooks(c.hooks); err != nil {
-			return loadError(err)
-		}
+	if c.pins == nil || !c.pins.keeping {
+		return nil
+	}
+	if err := c.keepCallsWatched(); err != nil {
+		return attachError(err)
+	}
+	if err := c.pins.pinHooks(c.hooks); err != nil {
+		return loadError(err)
 	}
 	return nil
 }
@@ -132,13 +138,7 @@ func (c *Core) Close() error {
 }
 
 func (c *Core) close() error {
-	var errs []error
-	for _, h := range c.hooks {
-		if h.link != nil {
-			errs = append(errs, h.link.Close())
-		}
-		errs = append(errs, h.program.Close())
-	}
+	errs := []error{closeHooks(c.hooks), c.closeCalls()}
 	for _, m := range c.maps {
 		errs = append(errs, m.Close())
 	}

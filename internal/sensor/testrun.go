@@ -84,7 +84,7 @@ func (r *TestRun) Hold(p compile.Profile) error {
 	}
 	b := summaries[p.ID]
 	r.binding = match.MatchBinding{
-		Profile: b.Profile, Depths: b.Depths, Names: b.Names, Automaton: b.Automaton, Start: b.Start,
+		Profile: b.Profile, Depths: b.Depths, Names: b.Names, Calls: b.Calls, CallDepths: b.CallDepths, Automaton: b.Automaton, Start: b.Start,
 		Tables: testPlace, Buckets: uint32(len(layout.Buckets)), Domains: b.Domains, Posture: b.Posture, Conditions: b.Conditions,
 	}
 	return nil
@@ -108,11 +108,16 @@ func (r *TestRun) Answer(q table.Question) (table.Answer, error) {
 	if err := r.argue(q); err != nil {
 		return table.Answer{}, err
 	}
+	return r.answer(), nil
+}
+
+// answer that is in the slot.
+func (r *TestRun) answer() table.Answer {
 	answer := table.Answer{Action: max(compile.ActionAllow, compile.Action(r.slot.Action)), Rule: compile.RuleID(r.slot.Rule)}
 	if answer.Action == compile.ActionAllow && answer.Rule == RulePosture {
 		answer.Rule = 0
 	}
-	return answer, nil
+	return answer
 }
 
 // argue asks again where the answer depends on arguments that are known.

@@ -11,7 +11,6 @@ import (
 
 // tinyProgram is a whole executable that ends with status 0: images built from scratch hold nothing small to execute.
 func tinyProgram() []byte {
-	const base = 0x10000
 	machine, code := elf.EM_X86_64, []byte{
 		0xb8, 0x3c, 0x00, 0x00, 0x00, // mov eax, 60 (exit)
 		0x31, 0xff, // xor edi, edi
@@ -24,6 +23,12 @@ func tinyProgram() []byte {
 			0x01, 0x00, 0x00, 0xd4, // svc 0
 		}
 	}
+	return programOf(machine, code)
+}
+
+// programOf is a whole executable of some machine code.
+func programOf(machine elf.Machine, code []byte) []byte {
+	const base = 0x10000
 	header := elf.Header64{
 		Type: uint16(elf.ET_EXEC), Machine: uint16(machine), Version: uint32(elf.EV_CURRENT),
 		Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 1,
@@ -46,3 +51,6 @@ func tinyProgram() []byte {
 	}
 	return out.Bytes()
 }
+
+// TinyProgram is for tests that execute something: a whole executable of this architecture that ends with status 0.
+func TinyProgram() []byte { return tinyProgram() }

@@ -42,6 +42,9 @@ func TestThisKernelAcceptsEveryProgram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if core.calls == nil {
+			t.Errorf("%s: the program of system calls was not taken; missing are %v", mode, core.missing)
+		}
 		for _, p := range programs {
 			t.Logf("%s: %d verified instructions", p.Hook, p.VerifiedInstructions)
 			if p.VerifiedInstructions > maxVerified {

@@ -4,6 +4,7 @@ package sensor
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -31,14 +32,19 @@ func languageWorkers() map[string]func(args []string) error {
 		"exchange": func(a []string) error {
 			return unix.Renameat2(unix.AT_FDCWD, a[0], unix.AT_FDCWD, a[1], unix.RENAME_EXCHANGE)
 		},
-		"open-truncate": func(a []string) error { return openAs(a[0], unix.O_RDONLY|unix.O_TRUNC) },
-		"append":        func(a []string) error { return openAs(a[0], unix.O_WRONLY|unix.O_APPEND) },
-		"read-write":    func(a []string) error { return openAs(a[0], unix.O_RDWR) },
-		"run":           run,
-		"socket":        openSocket,
-		"connect":       connectUDP,
-		"lookup":        lookUp,
-		"chroot-only":   func(a []string) error { return unix.Chroot(a[0]) },
+		"open-truncate":       func(a []string) error { return openAs(a[0], unix.O_RDONLY|unix.O_TRUNC) },
+		"append":              func(a []string) error { return openAs(a[0], unix.O_WRONLY|unix.O_APPEND) },
+		"read-write":          func(a []string) error { return openAs(a[0], unix.O_RDWR) },
+		"ftruncate":           truncateOpened,
+		"ftruncate-inherited": func([]string) error { return unix.Ftruncate(3, 1) },
+		"mmap-write":          writeMapped,
+		"tour":                tour,
+		"run":                 run,
+		"socket":              openSocket,
+		"connect":             connectUDP,
+		"multipath":           connectMultipath,
+		"lookup":              lookUp,
+		"chroot-only":         func(a []string) error { return unix.Chroot(a[0]) },
 	}
 }
 
@@ -48,6 +54,52 @@ func openAs(path string, flags int) error {
 		return err
 	}
 	return unix.Close(fd)
+}
+
+func truncateOpened(args []string) error {
+	fd, err := unix.Open(args[0], unix.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.Ftruncate(fd, 1)
+}
+
+func writeMapped(args []string) error {
+	fd, err := unix.Open(args[0], unix.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	memory, err := unix.Mmap(fd, 0, 1, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return err
+	}
+	memory[0]++
+	return unix.Munmap(memory)
+}
+
+// tour goes through the cgroups container-0, container-1 and so on: in each, the secret of that number is denied, and the
+// next one's is not.
+func tour(args []string) error {
+	count, err := strconv.Atoi(args[2])
+	if err != nil {
+		return err
+	}
+	secret := func(i int) string { return fmt.Sprintf("%s/secret-%d", args[1], i%count) }
+	for i := range count {
+		if err := os.WriteFile(fmt.Sprintf("%s/container-%d/cgroup.procs", args[0], i), []byte("0"), 0); err != nil {
+			return err
+		}
+		if err := openFile([]string{secret(i)}); !errors.Is(err, denied) {
+			fmt.Fprintf(os.Stderr, "container %d opened its secret: %v\n", i, err)
+			return unix.EUCLEAN
+		}
+		if err := openFile([]string{secret(i + 1)}); err != nil {
+			return fmt.Errorf("container %d: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // run executes a program with arguments.
@@ -85,4 +137,37 @@ func connectUDP([]string) error {
 	}
 	defer unix.Close(fd)
 	return unix.Connect(fd, &unix.SockaddrInet4{Port: 9, Addr: [4]byte{127, 0, 0, 1}})
+}
+
+// connectMultipath uses a multipath TCP connection to itself in every way that is judged.
+func connectMultipath([]string) error {
+	listener, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(listener)
+	if err := unix.Bind(listener, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return err
+	}
+	if err := unix.Listen(listener, 1); err != nil {
+		return err
+	}
+	address, err := unix.Getsockname(listener)
+	if err != nil {
+		return err
+	}
+	client, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(client)
+	if err := unix.Connect(client, address); err != nil {
+		return err
+	}
+	accepted, _, err := unix.Accept(listener)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(accepted)
+	return unix.Sendto(accepted, []byte("x"), 0, nil)
 }

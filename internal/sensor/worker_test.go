@@ -60,6 +60,9 @@ func work(operation string, args []string) int {
 		f, ok = languageWorkers()[operation]
 	}
 	if !ok {
+		f, ok = presetWorkers()[operation]
+	}
+	if !ok {
 		fmt.Fprintln(os.Stderr, "unknown operation", operation)
 		return 2
 	}

@@ -124,7 +124,7 @@ func runtimeNote(f v1.NodeFacts) string {
 func bootable(lsms []string) string {
 	var out []string
 	for _, l := range lsms {
-		if !oneOf(l, "capability", "ima", "evm") {
+		if !slices.Contains([]string{"capability", "ima", "evm"}, l) {
 			out = append(out, l)
 		}
 	}

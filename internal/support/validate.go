@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -58,7 +59,7 @@ func validate(f *v1.NodeFacts) error {
 	if f.CgroupVersion < 0 || f.CgroupVersion > 2 {
 		return fmt.Errorf("cgroupVersion %d is not 0, 1 or 2", f.CgroupVersion)
 	}
-	if !oneOf(f.SELinux.Mode, "", "enforcing", "permissive", "disabled") {
+	if !slices.Contains([]string{"", "enforcing", "permissive", "disabled"}, f.SELinux.Mode) {
 		return fmt.Errorf("seLinux.mode %q is not enforcing, permissive or disabled", f.SELinux.Mode)
 	}
 	if err := validateSocket("runtime.socket", f.Runtime.Socket); err != nil {
@@ -107,7 +108,7 @@ func validateFacts(f *v1.NodeFacts, allowed forms) error {
 		{"runtime", f.Runtime.Fact},
 	}
 	for _, x := range facts {
-		if !oneOf(string(x.fact.State), string(v1.FactYes), string(v1.FactNo), string(v1.FactUnknown)) {
+		if !slices.Contains([]v1.FactState{v1.FactYes, v1.FactNo, v1.FactUnknown}, x.fact.State) {
 			return fmt.Errorf("%s.state %q is not Yes, No or Unknown", x.field, x.fact.State)
 		}
 		err := checkTexts([]text{
@@ -150,13 +151,4 @@ func validateSocket(field, p string) error {
 
 func unprintable(r rune) bool {
 	return r == utf8.RuneError || !unicode.IsPrint(r)
-}
-
-func oneOf(s string, allowed ...string) bool {
-	for _, a := range allowed {
-		if s == a {
-			return true
-		}
-	}
-	return false
 }

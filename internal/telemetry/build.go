@@ -8,11 +8,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/kubearmor/kubearmor-operator/internal/enforcer"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
+	"github.com/kubearmor/kubearmor-operator/internal/telemetry/feeder"
 )
 
 // Node is where alerts come from.
@@ -33,16 +36,20 @@ type Workload struct {
 	Owner                  *Owner
 }
 
+// Time as UpdatedTime has it: RFC 3339 with microseconds, in UTC.
+func Time(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
 // New makes the alert of an event. rule is nil where the event's rule is not known.
-func New(node Node, e enforcer.Event, w Workload, rule *compile.RuleInfo) Alert {
-	a := Alert{
-		Timestamp: e.Time.Unix(), UpdatedTime: e.Time.UTC().Format("2006-01-02T15:04:05.000000Z"),
+func New(node Node, e enforcer.Event, w Workload, rule *compile.RuleInfo) *Alert {
+	a := &Alert{
+		Timestamp: e.Time.Unix(), UpdatedTime: Time(e.Time),
 		ClusterName: node.Cluster, HostName: node.Name, NodeID: node.ID, KubeArmorVersion: node.Version,
 		NamespaceName: w.Namespace, PodName: w.Pod, ContainerName: w.Container, ContainerID: w.ContainerID,
 		ContainerImage: w.Image, Labels: joinLabels(w.Labels), Owner: w.Owner,
 		HostPID: int32(e.HostPID), HostPPID: int32(e.HostPPID), PID: int32(e.PID), PPID: int32(e.PPID), UID: int32(e.UID),
-		Type: typePolicy, Source: e.Source, Resource: e.Resource, Result: resultPassed, Enforcer: enforcerLSM,
-		EventData: map[string]string{"Rule": strconv.FormatUint(uint64(e.Rule), 16), "Comm": e.Comm},
+		Type: typePolicy, Source: text(e.Source), Resource: text(e.Resource), Result: resultPassed, Enforcer: enforcerLSM,
+		ExecEvent: &feeder.ExecEvent{ExecutableName: text(e.Comm)},
+		EventData: map[string]string{"Rule": strconv.FormatUint(uint64(e.Rule), 16), "Comm": text(e.Comm)},
 	}
 	if node.Observing {
 		a.Enforcer = enforcerObserve
@@ -50,23 +57,35 @@ func New(node Node, e enforcer.Event, w Workload, rule *compile.RuleInfo) Alert 
 	if w.Host {
 		a.Type = typeHostPolicy
 	}
-	a.operation(e)
-	a.verdict(e, rule)
-	a.rule(e, rule)
+	setOperation(a, e)
+	setVerdict(a, e, rule)
+	setRule(a, e, rule)
+	for _, path := range [...]struct{ name, cause string }{
+		{"ResourceUnresolved", e.Unresolved}, {"SourceUnresolved", e.SourceUnresolved}, {"ParentUnresolved", e.ParentUnresolved},
+	} {
+		if path.cause != "" {
+			a.EventData[path.name] = path.cause
+		}
+	}
 	return a
 }
 
-// operation fills what differs between executing and all else: who the process is.
-func (a *Alert) operation(e enforcer.Event) {
-	a.ProcessName, a.ParentProcessName = e.Source, e.ParentSource
+// setOperation fills what differs between executing and all else: who the process is.
+func setOperation(a *Alert, e enforcer.Event) {
+	a.ProcessName, a.ParentProcessName = text(e.Source), text(e.ParentSource)
 	switch {
 	case e.Operation == enforcer.OperationExec:
 		a.Operation = operationProcess
-		a.ProcessName, a.ParentProcessName = e.Resource, e.Source
+		a.ProcessName, a.ParentProcessName = text(e.Resource), text(e.Source)
+		a.EventData["ArgsUnknown"] = "the kernel's event carries no arguments"
+	case e.Domain == compile.DomainProcess:
+		a.Operation = operationProcess
 	case e.Domain == compile.DomainNetwork, e.Domain == compile.DomainDNS:
 		a.Operation = operationNetwork
 	case e.Domain == compile.DomainCapabilities:
 		a.Operation = operationCapabilities
+	case e.Domain == compile.DomainSyscalls:
+		a.Operation = operationSyscall
 	default:
 		a.Operation = operationFile
 	}
@@ -77,6 +96,8 @@ func (a *Alert) operation(e enforcer.Event) {
 	case enforcer.OperationLookup:
 		// No hook of an LSM sees names.
 		a.Data = "hook=CGROUP_SKB_EGRESS"
+	case enforcer.OperationSyscall:
+		a.Data = "syscall=SYS_" + strings.ToUpper(e.Resource)
 	}
 }
 
@@ -96,6 +117,12 @@ func hookOf(operation string) string {
 		return "SOCKET_CREATE"
 	case enforcer.OperationBind, enforcer.OperationListen, enforcer.OperationConnect, enforcer.OperationAccept, enforcer.OperationSendmsg:
 		return "SOCKET_" + word
+	case enforcer.OperationMmap:
+		return "MMAP_FILE"
+	case enforcer.OperationMprotect:
+		return "FILE_MPROTECT"
+	case enforcer.OperationPtrace:
+		return "PTRACE_ACCESS_CHECK"
 	case enforcer.OperationCapable:
 		return word
 	default:
@@ -103,7 +130,7 @@ func hookOf(operation string) string {
 	}
 }
 
-func (a *Alert) verdict(e enforcer.Event, rule *compile.RuleInfo) {
+func setVerdict(a *Alert, e enforcer.Event, rule *compile.RuleInfo) {
 	blocks := e.Action == compile.ActionBlock || (rule != nil && rule.Action == compile.ActionBlock)
 	switch {
 	case e.Denied && (e.Domain == compile.DomainCapabilities || e.Domain == compile.DomainDNS):
@@ -117,15 +144,18 @@ func (a *Alert) verdict(e enforcer.Event, rule *compile.RuleInfo) {
 	}
 }
 
-func (a *Alert) rule(e enforcer.Event, rule *compile.RuleInfo) {
+func setRule(a *Alert, e enforcer.Event, rule *compile.RuleInfo) {
 	switch {
 	case rule != nil:
-		a.PolicyName, a.Message = rule.Policy.Name, rule.Message
+		a.PolicyName, a.Message = rule.Policy.Name, text(rule.Message)
 		a.Severity, a.Tags, a.ATags = strconv.Itoa(rule.Severity), strings.Join(rule.Tags, ","), rule.Tags
 		if rule.Severity == 0 {
 			a.Severity = ""
 		}
 		a.EventData["RulePath"], a.EventData["PolicyKind"] = rule.Rule, rule.Policy.Kind
+		if rule.Preset != "" {
+			a.Enforcer = enforcerPreset + rule.Preset
+		}
 	case e.Rule == enforcer.RulePosture:
 		a.PolicyName = policyPosture
 		a.Message = "No rule allows the operation, and the workload has Allow rules: what they do not allow gets the default posture."
@@ -139,6 +169,22 @@ func (a *Alert) rule(e enforcer.Event, rule *compile.RuleInfo) {
 		a.PolicyName = policyUnknown
 		a.Message = fmt.Sprintf("Rule %x is in no policy that this agent knows: its policy was changed or deleted since.", uint64(e.Rule))
 	}
+}
+
+// text is what a message can carry, which must be UTF-8: bytes of a name that are not appear as \xNN.
+func text(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	var s strings.Builder
+	for i, r := range name {
+		if _, size := utf8.DecodeRuneInString(name[i:]); r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&s, `\x%02x`, name[i])
+			continue
+		}
+		s.WriteRune(r)
+	}
+	return s.String()
 }
 
 func joinLabels(labels map[string]string) string {

@@ -36,7 +36,7 @@ func (f flags) runMachine(ctx context.Context, store *cache.Cache, r *report.Rep
 	code, err := vm.Command{
 		Cache: store, KernelVersion: f.kernel, Arch: runtime.GOARCH, LSM: lsm, CPUs: 1, MemoryMiB: 2048,
 		Files: []string{guest}, Timeout: f.timeout, Stdout: &out, Stderr: os.Stderr,
-		Line: fmt.Sprintf("%s rounds -rounds %d -batches %d -batch %s", guest, f.rounds, f.batches, f.batch),
+		Line: fmt.Sprintf("%s rounds -rounds %d -batches %d -batch %s -memory=%t", guest, f.rounds, f.batches, f.batch, f.memory),
 	}.Run(ctx)
 	if err != nil {
 		return err

@@ -28,6 +28,7 @@ import (
 
 type flags struct {
 	native, machine bool
+	memory          bool
 	samples         int
 	kernel          string
 	rounds, batches int
@@ -43,6 +44,7 @@ func main() {
 	flag.BoolVar(&f.native, "native", true, "measure decisions on this machine's own kernel (needs root)")
 	flag.IntVar(&f.samples, "samples", 15, "samples of a decision")
 	flag.BoolVar(&f.machine, "machine", true, "measure operations in a virtual machine")
+	flag.BoolVar(&f.memory, "memory", true, "weigh the agent and its tables in the machine, too")
 	flag.StringVar(&f.kernel, "kernel", "6.12", "kernel of the machine")
 	flag.IntVar(&f.rounds, "rounds", 15, "rounds in the machine; every one is a sample")
 	flag.IntVar(&f.batches, "batches", 9, "batches of one round, setting and operation; their median is the sample")

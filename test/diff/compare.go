@@ -11,13 +11,20 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/model"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
+	"github.com/kubearmor/kubearmor-operator/test/diff/example"
 )
 
 // backend answers questions as the core does.
 type backend interface {
 	// hold replaces what the backend compares with.
 	hold(p compile.Profile) error
-	ask(q table.Question) (table.Answer, error)
+	ask(q question) (table.Answer, error)
+}
+
+// question is a hook's, or one about a name that is looked up.
+type question struct {
+	table.Question
+	name string
 }
 
 // pure is the twin as a backend.
@@ -28,7 +35,7 @@ func (p *pure) hold(profile compile.Profile) (err error) {
 	return err
 }
 
-func (p *pure) ask(q table.Question) (table.Answer, error) { return p.judge(q), nil }
+func (p *pure) ask(q question) (table.Answer, error) { return p.judge(q), nil }
 
 // verdict that both sides give. Which rule lets an operation pass does not matter, so an Allow has no rule.
 type verdict struct {
@@ -51,39 +58,16 @@ const cgroup = 1
 // compiled compiles the workload without the rules that the core cannot hold; there are few, since a workload that is
 // that large is rare. dropped counts them.
 func compiled(w model.Workload) (s side, dropped int) {
-	w = clone(w)
-	for {
-		s = side{workload: w, output: compileAll(w)}
-		left := 0
-		for _, result := range s.output.Policies {
-			for _, u := range result.Unsupported {
-				// Such a rule holds for the path as it is written.
-				if u.Reason != compile.ReasonMultiCall && drop(w, result.Ref, u.Rule) {
-					left++
-				}
-			}
-		}
-		if left == 0 {
-			break
-		}
-		dropped += left
+	var seen compile.Root
+	if w.Root != nil {
+		seen = root{w.Root}
 	}
+	w, out, dropped := example.Compile(w, compile.Cgroup{ID: cgroup, Level: 1}, seen)
+	s = side{workload: w, output: out}
 	if profiles := s.output.Set.Profiles; len(profiles) > 0 {
 		s.profile = profiles[0]
 	}
 	return s, dropped
-}
-
-func compileAll(w model.Workload) compile.Output {
-	in := compile.Workload{Cgroup: compile.Cgroup{ID: cgroup, Level: 1}, Postures: w.Postures, Exempt: true}
-	for i := range w.Policies {
-		in.AuditOnly = in.AuditOnly || w.Policies[i].AuditOnly
-		in.Selections = append(in.Selections, compile.Selection{Policy: &w.Policies[i].Policy})
-	}
-	if w.Root != nil {
-		in.Root = root{w.Root}
-	}
-	return compile.Compile([]compile.Workload{in}, compile.Everything())
 }
 
 // root is the model's as the compiler sees it: directories keep their slash, and programs of many names are told.
@@ -101,28 +85,6 @@ func (r root) Resolve(path string) (object string, multiCall bool) {
 	name := object[strings.LastIndexByte(object, '/')+1:]
 	multiCall = slash == "" && slices.Contains([]string{"busybox", "toybox", "coreutils"}, name) && !strings.HasSuffix(plain, "/"+name)
 	return strings.TrimSuffix(object, "/") + slash, multiCall
-}
-
-// clone copies as much of the workload as drop changes.
-func clone(w model.Workload) model.Workload {
-	w.Policies = slices.Clone(w.Policies)
-	for i := range w.Policies {
-		w.Policies[i].Policy.Rules = slices.Clone(w.Policies[i].Policy.Rules)
-	}
-	return w
-}
-
-func drop(w model.Workload, ref policy.Ref, at string) bool {
-	for i := range w.Policies {
-		p := &w.Policies[i].Policy
-		if p.Ref != ref {
-			continue
-		}
-		before := len(p.Rules)
-		p.Rules = slices.DeleteFunc(p.Rules, func(r policy.Rule) bool { return r.At == at })
-		return len(p.Rules) < before
-	}
-	return false
 }
 
 // expected is the model's verdict.
@@ -169,33 +131,17 @@ func (s side) named(a table.Answer) verdict {
 	return verdict{a.Action, info.Policy.String() + " " + info.Rule}
 }
 
-// object is what an operation is on, where the path has symlinks on the way: what makes, moves or deletes a name is on
-// the name.
-func object(kind model.Kind, path string, root model.Resolver) string {
-	at := strings.LastIndexByte(path, '/')
-	switch {
-	case root == nil || at < 0 || path == "/":
-		return path
-	case kind != model.Create && kind != model.Delete && kind != model.Rename && kind != model.Link:
-		return root.Resolve(path)
-	case at == 0:
-		return path
-	default:
-		return strings.TrimSuffix(root.Resolve(path[:at]), "/") + path[at:]
-	}
-}
-
 // questions that the hooks ask for one operation.
-func questions(op model.Operation, root model.Resolver) []table.Question {
-	op.Path, op.NewPath = object(op.Kind, op.Path, root), object(op.Kind, op.NewPath, root)
-	q := table.Question{
+func questions(op model.Operation, root model.Resolver) []question {
+	op.Path, op.NewPath = example.Object(op.Kind, op.Path, root), example.Object(op.Kind, op.NewPath, root)
+	q := question{name: op.Name, Question: table.Question{
 		Domain: op.Kind.Domain(), Path: op.Path, Unresolved: op.Unresolved, Object: op.Object, Source: op.Source,
 		Met: met(op, op.New || op.UID == op.Owner), Arguments: op.Args,
 		Family: op.Family, Type: op.Type, Protocol: op.Protocol,
-	}
+	}}
 	q.Capability, _ = table.CapabilityNumber(op.Capability)
 	if op.Kind != model.Rename && op.Kind != model.Link {
-		return []table.Question{q}
+		return []question{q}
 	}
 	second := q
 	second.Path, second.Met = op.NewPath, met(op, !op.Replaces || op.UID == op.NewOwner)
@@ -203,16 +149,16 @@ func questions(op model.Operation, root model.Resolver) []table.Question {
 }
 
 // leaving are the questions about the old name of what gets another one.
-func leaving(q table.Question, directory bool) []table.Question {
+func leaving(q question, directory bool) []question {
 	execution := q
 	execution.Domain, execution.UnknownArguments, execution.BlocksOnly = policy.DomainProcess, true, true
 	if !directory {
-		return []table.Question{q, execution}
+		return []question{q, execution}
 	}
 	processes, files := execution, q
 	files.BlocksOnly = true
 	processes.Inside, files.Inside = true, true
-	return []table.Question{q, execution, processes, files}
+	return []question{q, execution, processes, files}
 }
 
 func met(op model.Operation, owner bool) (c compile.Conditions) {

@@ -12,6 +12,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/model"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
+	"github.com/kubearmor/kubearmor-operator/test/diff/example"
 )
 
 // TestTheCompiledTablesMeanWhatTheModelSays compares the compiler and the layout of the tables, read by the twin of the
@@ -51,26 +52,34 @@ func TestTheCoreAnswersAsTheModel(t *testing.T) {
 // wrong is a twin with one planted mistake.
 type wrong struct {
 	pure
-	mistake func(table.Question) table.Question
+	mistake func(question) question
 }
 
-func (w *wrong) ask(q table.Question) (table.Answer, error) { return w.judge(w.mistake(q)), nil }
+func (w *wrong) ask(q question) (table.Answer, error) { return w.judge(w.mistake(q)), nil }
 
 func TestAPlantedMistakeIsFoundAndShrunk(t *testing.T) {
-	mistakes := map[string]func(table.Question) table.Question{
-		"a path that is cut at 200 bytes": func(q table.Question) table.Question {
+	mistakes := map[string]func(question) question{
+		"a path that is cut at 200 bytes": func(q question) question {
 			q.Path = q.Path[:min(len(q.Path), 200)]
 			return q
 		},
-		"an owner that nobody looks at": func(q table.Question) table.Question {
+		"an owner that nobody looks at": func(q question) question {
 			q.Met |= 1
 			return q
 		},
-		"a source that is compared without its last byte": func(q table.Question) table.Question {
+		"a source that is compared without its last byte": func(q question) question {
 			q.Source = q.Source[:max(len(q.Source)-1, 0)]
 			return q
 		},
-		"tcp that means unix streams too": func(q table.Question) table.Question {
+		"names that are compared with their case": func(q question) question {
+			q.name = strings.ReplaceAll(q.name, "A", "B")
+			return q
+		},
+		"a wildcard that does not care for the dot": func(q question) question {
+			q.name = strings.Replace(q.name, "notexample", "not.example", 1)
+			return q
+		},
+		"tcp that means unix streams too": func(q question) question {
 			if q.Family == 1 && q.Type == 1 {
 				q.Family = 2
 			}
@@ -86,10 +95,10 @@ func TestAPlantedMistakeIsFoundAndShrunk(t *testing.T) {
 				t.Fatalf("after %d cases: %v", c.done.Load(), err)
 			}
 			rules := 0
-			for i := range m.workload.Policies {
-				rules += len(m.workload.Policies[i].Policy.Rules)
+			for i := range m.Workload.Policies {
+				rules += len(m.Workload.Policies[i].Policy.Rules)
 			}
-			if rules > 2 || len(m.operation.Source) > 8 && !strings.Contains(name, "200") {
+			if rules > 2 || len(m.Operation.Source) > 8 && !strings.Contains(name, "200") {
 				t.Errorf("it is not small: %d rules\n%v", rules, m)
 			}
 			if text := m.Error(); !strings.Contains(text, "karmor policy eval -f -") || !strings.Contains(text, "kind: KubeArmor") {
@@ -102,19 +111,19 @@ func TestAPlantedMistakeIsFoundAndShrunk(t *testing.T) {
 
 func TestShrinkingKeepsWhatMatters(t *testing.T) {
 	long := "/" + strings.Repeat("x", 200) + "/" + strings.Repeat("y", 100)
-	e := example{
-		workload: model.Workload{Policies: []model.Selected{{Policy: policy.Policy{
+	e := example.Example{
+		Workload: model.Workload{Policies: []model.Selected{{Policy: policy.Policy{
 			Ref: policy.Ref{Kind: policy.KindPolicy, Namespace: "shop", Name: "p"},
 			Rules: []policy.Rule{
 				{At: "rule[0]", Domain: policy.DomainFile, Action: policy.ActionBlock, Path: long, OwnerOnly: true},
 				{At: "rule[1]", Domain: policy.DomainFile, Action: policy.ActionAudit, Directory: "/z/"},
 			},
 		}}}},
-		operation: model.Operation{Kind: model.Chmod, Path: long, Source: "/bin/sh", Terminal: true, UID: 1},
+		Operation: model.Operation{Kind: model.Chmod, Path: long, Source: "/bin/sh", Terminal: true, UID: 1},
 	}
-	small := shrink(e, func(e example) bool { return e.workload.Judge(e.operation).Action == policy.ActionBlock })
-	rules := small.workload.Policies[0].Policy.Rules
-	if len(rules) != 1 || len(rules[0].Path) != 2 || rules[0].OwnerOnly || small.operation.Terminal || small.operation.Source != "" {
-		t.Errorf("shrunk to %+v of %+v", small.operation, rules)
+	small := example.Shrink(e, func(e example.Example) bool { return e.Workload.Judge(e.Operation).Action == policy.ActionBlock })
+	rules := small.Workload.Policies[0].Policy.Rules
+	if len(rules) != 1 || len(rules[0].Path) != 2 || rules[0].OwnerOnly || small.Operation.Terminal || small.Operation.Source != "" {
+		t.Errorf("shrunk to %+v of %+v", small.Operation, rules)
 	}
 }

@@ -18,4 +18,9 @@ func openNative() (backend, error) {
 
 func (n native) hold(p compile.Profile) error { return n.run.Hold(p) }
 
-func (n native) ask(q table.Question) (table.Answer, error) { return n.run.Answer(q) }
+func (n native) ask(q question) (table.Answer, error) {
+	if q.Domain == compile.DomainDNS {
+		return n.run.AnswerName(q.name, q.Source)
+	}
+	return n.run.Answer(q.Question)
+}

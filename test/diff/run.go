@@ -11,6 +11,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/policy/glob"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/model"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/model/generate"
+	"github.com/kubearmor/kubearmor-operator/test/diff/example"
 )
 
 // perWorkload is how many operations are tried on one workload.
@@ -31,7 +32,7 @@ type campaign struct {
 
 // mismatch is the first example on which the sides do not agree, made small.
 type mismatch struct {
-	example
+	example.Example
 	seed uint64
 	// model and core are their verdicts; reason is the model's.
 	model, core verdict
@@ -39,13 +40,13 @@ type mismatch struct {
 }
 
 func (m *mismatch) Error() string {
-	return fmt.Sprintf("the model says %s, the core says %s\n(%s; workload of seed %d)\n%s", m.model, m.core, m.reason, m.seed, m.example)
+	return fmt.Sprintf("the model says %s, the core says %s\n(%s; workload of seed %d)\n%s", m.model, m.core, m.reason, m.seed, m.Example)
 }
 
-// domains that the core holds, files and processes more often than the rest.
+// domains that the core holds, files, processes and names more often than the rest.
 func domains() []policy.Domain {
 	p, f := policy.DomainProcess, policy.DomainFile
-	return []policy.Domain{p, p, f, f, f, policy.DomainNetwork, policy.DomainCapabilities}
+	return []policy.Domain{p, p, f, f, f, policy.DomainNetwork, policy.DomainCapabilities, policy.DomainDNS, policy.DomainDNS}
 }
 
 // run gives the first mismatch or failure.
@@ -90,7 +91,7 @@ func (c *campaign) workload(b backend, seed uint64, operations int) error {
 			return fmt.Errorf("workload of seed %d: %w", seed, err)
 		}
 		if got != want {
-			return smallest(b, seed, example{s.workload, op})
+			return smallest(b, seed, example.Example{Workload: s.workload, Operation: op})
 		}
 		c.counts[want.action].Add(1)
 		c.done.Add(1)
@@ -99,9 +100,9 @@ func (c *campaign) workload(b backend, seed uint64, operations int) error {
 }
 
 // smallest shrinks the example, and judges it a last time.
-func smallest(b backend, seed uint64, e example) error {
-	e = shrink(e, func(e example) bool { _, found := differs(b, e); return found })
-	m, found := differs(b, placed(e))
+func smallest(b backend, seed uint64, e example.Example) error {
+	e = example.Shrink(e, func(e example.Example) bool { _, found := differs(b, e); return found })
+	m, found := differs(b, e.Placed())
 	if !found {
 		m, found = differs(b, e)
 	}
@@ -113,16 +114,16 @@ func smallest(b backend, seed uint64, e example) error {
 }
 
 // differs judges an example from the beginning. One that the core cannot hold whole, or be asked about, is none.
-func differs(b backend, e example) (mismatch, bool) {
-	if !readable(e.workload) || e.operation.Check() != nil {
+func differs(b backend, e example.Example) (mismatch, bool) {
+	if !readable(e.Workload) || e.Operation.Check() != nil {
 		return mismatch{}, false
 	}
-	s, dropped := compiled(e.workload)
+	s, dropped := compiled(e.Workload)
 	if dropped > 0 || b.hold(s.profile) != nil {
 		return mismatch{}, false
 	}
-	got, err := s.got(b, e.operation)
-	m := mismatch{example: e, model: s.expected(e.operation), core: got, reason: s.workload.Judge(e.operation).Reason}
+	got, err := s.got(b, e.Operation)
+	m := mismatch{Example: e, model: s.expected(e.Operation), core: got, reason: s.workload.Judge(e.Operation).Reason}
 	return m, err == nil && m.model != m.core
 }
 

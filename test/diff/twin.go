@@ -5,6 +5,7 @@ package main
 import (
 	"strings"
 
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
 	"github.com/kubearmor/kubearmor-operator/internal/sensor/table"
 )
@@ -38,7 +39,7 @@ const (
 	outcomeBlock
 )
 
-func (t twin) judge(q table.Question) table.Answer {
+func (t twin) judge(q question) table.Answer {
 	flags := t.summary.Domains[q.Domain]
 	switch {
 	case flags&table.DomainRules == 0 || q.BlocksOnly && flags&table.DomainBlocks == 0:
@@ -67,28 +68,28 @@ func (t twin) judge(q table.Question) table.Answer {
 	}
 }
 
-func (t twin) posture(q table.Question) table.Answer {
+func (t twin) posture(q question) table.Answer {
 	if posture := t.summary.Postures[q.Domain]; posture > compile.ActionAllow {
 		return table.Answer{Action: posture, Rule: table.RulePosture}
 	}
 	return table.Answer{Action: compile.ActionAllow}
 }
 
-func (t twin) unresolved(q table.Question, flags table.DomainFlags) table.Answer {
-	action := compile.ActionAllow
-	switch posture := t.summary.Postures[q.Domain]; {
-	case posture != compile.ActionNone && !q.BlocksOnly:
-		action = posture
+func (t twin) unresolved(q question, flags table.DomainFlags) table.Answer {
+	var action compile.Action
+	switch {
 	case flags&table.DomainBlocks != 0:
 		action = compile.ActionBlock
 	case flags&table.DomainAudits != 0:
-		action = compile.ActionAudit
+		action = max(compile.ActionAudit, t.summary.Postures[q.Domain])
+	default:
+		action = max(compile.ActionAllow, t.summary.Postures[q.Domain])
 	}
 	return table.Answer{Action: action, Rule: table.RuleUnresolved}
 }
 
 // match asks with the task's class of source, then without.
-func (t twin) match(q table.Question) (outcome, compile.RuleID) {
+func (t twin) match(q question) (outcome, compile.RuleID) {
 	classes := []uint32{0}
 	if t.summary.Domains[q.Domain]&table.DomainSources != 0 && q.Source != "" {
 		h := table.NewHasher(t.key)
@@ -108,7 +109,7 @@ func (t twin) match(q table.Question) (outcome, compile.RuleID) {
 }
 
 // order are the questions of one class of source, the most specific first.
-func (t twin) order(q table.Question, class uint32) []func() (outcome, compile.RuleID) {
+func (t twin) order(q question, class uint32) []func() (outcome, compile.RuleID) {
 	type ask = func() (outcome, compile.RuleID)
 	word := func(words ...table.Protocol) ask {
 		return func() (outcome, compile.RuleID) { return t.strongest(q, table.KindProtocol, class, words) }
@@ -123,6 +124,11 @@ func (t twin) order(q table.Question, class uint32) []func() (outcome, compile.R
 	case compile.DomainNetwork:
 		protocols, types := table.SocketCodes(q.Family, q.Type, q.Protocol)
 		return []ask{word(protocols...), word(types...), word(table.ProtocolAll)}
+	case compile.DomainDNS:
+		return []ask{
+			func() (outcome, compile.RuleID) { return t.name(q, table.KindName, class, q.name) },
+			func() (outcome, compile.RuleID) { return t.wildcard(q, class) },
+		}
 	}
 	asks := []ask{
 		func() (outcome, compile.RuleID) { return t.path(q, table.KindExact, class, q.Path) },
@@ -136,7 +142,7 @@ func (t twin) order(q table.Question, class uint32) []func() (outcome, compile.R
 	return asks
 }
 
-func (t twin) path(q table.Question, kind table.Kind, class uint32, path string) (outcome, compile.RuleID) {
+func (t twin) path(q question, kind table.Kind, class uint32, path string) (outcome, compile.RuleID) {
 	if path == "/" && kind == table.KindExact {
 		return outcomeNone, 0
 	}
@@ -145,14 +151,14 @@ func (t twin) path(q table.Question, kind table.Kind, class uint32, path string)
 	return t.chain(q, h, kind, class, false)
 }
 
-func (t twin) execName(q table.Question, class uint32) (outcome, compile.RuleID) {
+func (t twin) execName(q question, class uint32) (outcome, compile.RuleID) {
 	h := table.NewHasher(t.key)
 	h.Bytes(q.Path[strings.LastIndexByte(q.Path, '/')+1:])
 	return t.chain(q, h, table.KindExecName, class, false)
 }
 
 // directory asks for every directory that the path is below, the deepest one first.
-func (t twin) directory(q table.Question, class uint32) (outcome, compile.RuleID) {
+func (t twin) directory(q question, class uint32) (outcome, compile.RuleID) {
 	parent := true
 	for i := len(q.Path) - 2; i >= 0; i-- {
 		if q.Path[i] != '/' {
@@ -168,7 +174,26 @@ func (t twin) directory(q table.Question, class uint32) (outcome, compile.RuleID
 	return outcomeNone, 0
 }
 
-func (t twin) pattern(q table.Question) (outcome, compile.RuleID) {
+// name compares as the DNS does.
+func (t twin) name(q question, kind table.Kind, class uint32, name string) (outcome, compile.RuleID) {
+	h := table.NewHasher(t.key)
+	h.Name(policy.DomainName(name))
+	return t.chain(q, h, kind, class, false)
+}
+
+// wildcard asks for every domain that the name is below, the longest one first.
+func (t twin) wildcard(q question, class uint32) (outcome, compile.RuleID) {
+	_, domain, below := strings.Cut(strings.TrimSuffix(q.name, "."), ".")
+	for below {
+		if found, rule := t.name(q, table.KindWildcard, class, domain); found != outcomeNone {
+			return found, rule
+		}
+		_, domain, below = strings.Cut(domain, ".")
+	}
+	return outcomeNone, 0
+}
+
+func (t twin) pattern(q question) (outcome, compile.RuleID) {
 	placed := t.summary.Automata[q.Domain-compile.DomainProcess]
 	if placed.Classes == 0 {
 		return outcomeNone, 0
@@ -181,7 +206,7 @@ func (t twin) pattern(q table.Question) (outcome, compile.RuleID) {
 }
 
 // strongest of the chains of several words: a socket may be of two protocols, icmp and raw.
-func (t twin) strongest(q table.Question, kind table.Kind, class uint32, words []table.Protocol) (outcome, compile.RuleID) {
+func (t twin) strongest(q question, kind table.Kind, class uint32, words []table.Protocol) (outcome, compile.RuleID) {
 	best, decider := outcomeNone, compile.RuleID(0)
 	for _, word := range words {
 		if found, rule := t.word(q, kind, class, uint64(word)); found > best {
@@ -191,7 +216,7 @@ func (t twin) strongest(q table.Question, kind table.Kind, class uint32, words [
 	return best, decider
 }
 
-func (t twin) word(q table.Question, kind table.Kind, class uint32, word uint64) (outcome, compile.RuleID) {
+func (t twin) word(q question, kind table.Kind, class uint32, word uint64) (outcome, compile.RuleID) {
 	h := table.NewHasher(t.key)
 	h.Word(word)
 	return t.chain(q, h, kind, class, false)
@@ -199,7 +224,7 @@ func (t twin) word(q table.Question, kind table.Kind, class uint32, word uint64)
 
 // chain is the maximum over the variants of one key, the first one of equal ones. deep: entries for direct entries only
 // do not count.
-func (t twin) chain(q table.Question, h table.Hasher, kind table.Kind, class uint32, deep bool) (outcome, compile.RuleID) {
+func (t twin) chain(q question, h table.Hasher, kind table.Kind, class uint32, deep bool) (outcome, compile.RuleID) {
 	best, decider := outcomeNone, compile.RuleID(0)
 	for variant := range uint16(compile.MaxVariants) {
 		s := table.Selector{Profile: t.summary.Profile, Domain: q.Domain, Kind: kind, Variant: variant, Source: class}
@@ -219,7 +244,7 @@ func (t twin) chain(q table.Question, h table.Hasher, kind table.Kind, class uin
 	return best, decider
 }
 
-func (t twin) outcomeOf(q table.Question, e table.Entry) outcome {
+func (t twin) outcomeOf(q question, e table.Entry) outcome {
 	met := e.Conditions&^(q.Met|compile.ConditionArguments) == 0
 	if e.Conditions&compile.ConditionArguments != 0 {
 		met = met && !q.UnknownArguments && t.permits(e.ID, q.Arguments)

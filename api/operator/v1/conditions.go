@@ -78,11 +78,12 @@ const (
 	ReasonFactsUnreadable = "FactsUnreadable"
 	// ReasonFactsSchemaUnknown: the probe speaks a schema version that this operator does not know; use one version of both.
 	ReasonFactsSchemaUnknown = "FactsSchemaUnknown"
-	// ReasonWindowsNode: not Linux; skipped and counted.
-	ReasonWindowsNode = "WindowsNode"
 
 	// ReasonEnforcing: the kernel was seen denying.
 	ReasonEnforcing = "Enforcing"
+	// ReasonOperationsNotJudged: the kernel was seen denying, and has no hook for the operations that the message names: rules
+	// do not hold for those (chown before 6.1, and every change of names without CONFIG_SECURITY_PATH). Run a newer kernel.
+	ReasonOperationsNotJudged = "OperationsNotJudged"
 	// ReasonKernelTooOld: the kernel predates BPF-LSM (5.7) or the hooks that the core needs (5.10); run a newer one.
 	ReasonKernelTooOld = "KernelTooOld"
 	// ReasonNoBTF: /sys/kernel/btf/vmlinux is missing, so CO-RE programs cannot be loaded; run a kernel built with CONFIG_DEBUG_INFO_BTF.

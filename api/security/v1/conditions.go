@@ -4,7 +4,7 @@ package v1
 
 // Conditions of a policy, the same for every kind. Both have positive polarity: True is good.
 const (
-	// PolicyAccepted is True when the policy was understood whole; False means that no rule of it is used.
+	// PolicyAccepted is True when the policy can be used; its message names rules that can never match. False means that no rule of it is used.
 	PolicyAccepted = "Accepted"
 	// PolicyEnforced is True when every rule is in force on every node that has a selected Pod, or that is selected itself.
 	PolicyEnforced = "Enforced"
@@ -12,7 +12,7 @@ const (
 
 // Reasons of the condition Accepted.
 const (
-	// ReasonValid: every rule was understood.
+	// ReasonValid: the policy can be used; correct the rules that the message names, if it names any.
 	ReasonValid = "Valid"
 	// ReasonInvalid: a rule cannot be understood; the message names the field and the remedy. Correct the policy.
 	ReasonInvalid = "Invalid"
@@ -38,6 +38,9 @@ const (
 	ReasonDomainUnsupported = "DomainUnsupported"
 	// ReasonRuleUnsupported: the node's enforcer cannot express a rule, which the message names; the other rules are in force.
 	ReasonRuleUnsupported = "RuleUnsupported"
+	// ReasonOperationsNotJudged: the rules are in force, and the node's kernel has no hook for some operations, which the message names:
+	// they are not denied there. Run a newer kernel.
+	ReasonOperationsNotJudged = "OperationsNotJudged"
 	// ReasonTableFull: a kernel table of the node is full and the previous generation stays in force; shorten the policies that select Pods there.
 	ReasonTableFull = "TableFull"
 )

@@ -17,21 +17,19 @@ static __always_inline bool answer_denies(u32 action, u32 asked)
 }
 
 /*
- * Without a resolved path, an allow-list has its posture, and a profile that blocks anything blocks this: it might be
- * what it blocks.
+ * Without a resolved path, a profile that blocks anything blocks this, and one that audits anything audits it: it might
+ * be what a rule names. In an allow-list no rule names it, so it gets the posture, if that is stronger.
  */
 static __always_inline u32 answer_unresolved(const struct binding *b, u32 domain, u32 asked)
 {
 	u32 flags = domain_flags(b, domain);
 	u32 posture = b->posture[domain & (DOMAINS - 1)];
 
-	if (asked & ASK_BLOCKS)
-		return flags & DOMAIN_BLOCKS ? ACTION_BLOCK : ACTION_NONE;
-	if (posture)
-		return posture;
 	if (flags & DOMAIN_BLOCKS)
 		return ACTION_BLOCK;
-	return flags & DOMAIN_AUDITS ? ACTION_AUDIT : ACTION_NONE;
+	if (asked & ASK_BLOCKS)
+		return ACTION_NONE;
+	return flags & DOMAIN_AUDITS && posture < ACTION_AUDIT ? ACTION_AUDIT : posture;
 }
 
 /* What the outcome means: the rules' own action, or the posture of an allow-list that they leave it to. */

@@ -79,7 +79,7 @@ __noinline int arguments_step(u32 slot)
 	if (at < (int)s->argument_skip)
 		return ARGUMENTS_ON;
 	state_word(&s->states[STATE_WORD], s->judged.id);
-	if (!chain_entry(s, STATE_WORD, rule_selector(DOMAIN_PROCESS, RULE_ARGUMENT, 0, 0)))
+	if (!chain_find(slot, STATE_WORD, rule_selector(DOMAIN_PROCESS, RULE_ARGUMENT, 0, 0)))
 		return ARGUMENTS_NOT;
 	return ARGUMENTS_ON;
 }
@@ -119,7 +119,7 @@ __noinline int arguments_weigh(u32 slot, u32 variant)
 {
 	struct scratch *s = scratch_at(slot);
 
-	if (!s || !chain_entry(s, STATE_PATH, rule_selector(DOMAIN_PROCESS, s->pending.kind, variant, s->pending.source)))
+	if (!s || !chain_find(slot, STATE_PATH, rule_selector(DOMAIN_PROCESS, s->pending.kind, variant, s->pending.source)))
 		return false;
 	s->judged = s->entry;
 	s->met = s->pending.met & ~CONDITION_ARGUMENTS;

@@ -36,6 +36,10 @@ struct binding {
 	u64 depths[2];
 	/* How many labels the profile's wildcards of DNS names have: bit 1 for *.example, bit 63 for 63 and more. */
 	u64 names;
+	/* The system calls that the profile has rules on, a bit for the last six bits of each code; and the depths of the
+	 * directories of executables that such rules are for. */
+	u64 calls;
+	u64 call_depths;
 	/* For each domain of paths (less 1), where its automaton's map of bytes is, or 0, and the row that it starts with. */
 	u32 automaton[2];
 	u32 start[2];

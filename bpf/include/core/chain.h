@@ -14,15 +14,6 @@ static __always_inline u32 chain_state(u32 kind)
 	return STATE_WORD;
 }
 
-/* Looks up one entry; s->entry is valid if the answer is true. */
-static __always_inline bool chain_entry(struct scratch *s, u32 state, u64 selector)
-{
-	struct hash_state *h = &s->states[state & 1];
-	u64 v[4] = { h->v[0], h->v[1], h->v[2], h->v[3] };
-
-	return rule_find(&s->binding, v, h->words, selector, &s->entry);
-}
-
 /* What one rule says, given the conditions that are met. */
 static __always_inline u32 chain_outcome(const struct rule_entry *entry, u32 met)
 {
@@ -41,8 +32,8 @@ static __always_inline bool chain_weigh(struct scratch *s)
 	u8 flags = s->entry.flags;
 	u32 outcome;
 
-	/* Direct entries: the component behind the directory is the last one. */
-	if (!(flags & RULE_DIRECT) || s->components - s->depth == 1) {
+	/* Direct entries: the component behind the directory, which the pass is at, is the last one. */
+	if (!(flags & RULE_DIRECT) || s->components == s->depth) {
 		s->conditions |= s->entry.conditions;
 		outcome = chain_outcome(&s->entry, s->met);
 		if (outcome > s->best) {
@@ -53,13 +44,30 @@ static __always_inline bool chain_weigh(struct scratch *s)
 	return flags & RULE_MORE;
 }
 
-__noinline int chain_next(u32 slot, u32 state, u64 selector)
+/* What to look up by: enum { STATE_PATH, STATE_WORD }, and whether what is found competes. */
+#define CHAIN_WEIGH 2
+
+enum chain_found { CHAIN_NONE = 0, CHAIN_FOUND = 1, CHAIN_MORE = 2 };
+
+/* Looks up one entry, which is in s->entry then. The only place that does, as it is what costs the verifier most. */
+__noinline int chain_find(u32 slot, u32 how, u64 selector)
 {
 	struct scratch *s = scratch_at(slot);
+	struct hash_state *h;
+	u64 v[4];
 
-	if (!s || !chain_entry(s, state, selector))
-		return false;
-	return chain_weigh(s);
+	if (!s)
+		return CHAIN_NONE;
+	h = &s->states[how & 1];
+	v[0] = h->v[0];
+	v[1] = h->v[1];
+	v[2] = h->v[2];
+	v[3] = h->v[3];
+	if (!rule_find(&s->binding, v, h->words, selector, &s->entry))
+		return CHAIN_NONE;
+	if (!(how & CHAIN_WEIGH))
+		return CHAIN_FOUND;
+	return chain_weigh(s) ? CHAIN_FOUND | CHAIN_MORE : CHAIN_FOUND;
 }
 
 __noinline int chain_more(u32 slot, u32 kind, u32 source)
@@ -69,7 +77,7 @@ __noinline int chain_more(u32 slot, u32 kind, u32 source)
 	if (!s)
 		return 0;
 	for (u32 variant = 1; variant < RULE_VARIANTS; variant++) {
-		if (!chain_next(slot, chain_state(kind), rule_selector(s->domain, kind, variant, source)))
+		if (!(chain_find(slot, chain_state(kind) | CHAIN_WEIGH, rule_selector(s->domain, kind, variant, source)) & CHAIN_MORE))
 			break;
 	}
 	return 0;
@@ -77,19 +85,13 @@ __noinline int chain_more(u32 slot, u32 kind, u32 source)
 
 /*
  * The greatest outcome of the chain, and in s->found its first rule that says so; OUTCOME_NONE if no rule counts. Most
- * chains are of one rule, which costs no further call.
+ * chains are of one rule, which costs one call.
  */
-__noinline int chain(u32 slot, u32 kind, u32 source)
+static __always_inline u32 chain(struct scratch *s, u32 slot, u32 kind, u32 source)
 {
-	struct scratch *s = scratch_at(slot);
-
-	if (!s)
-		return OUTCOME_NONE;
 	s->best = OUTCOME_NONE;
 	s->conditions = 0;
-	if (!chain_entry(s, chain_state(kind), rule_selector(s->domain, kind, 0, source)))
-		return OUTCOME_NONE;
-	if (chain_weigh(s))
+	if (chain_find(slot, chain_state(kind) | CHAIN_WEIGH, rule_selector(s->domain, kind, 0, source)) & CHAIN_MORE)
 		chain_more(slot, kind, source);
 	return s->best;
 }

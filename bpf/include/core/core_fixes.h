@@ -6,6 +6,48 @@
 
 #include "settings.h"
 
+/*
+ * Since 6.2 (a35b9af4ec2c) programs may say of which type a structure of the kernel's is, and then read it by loads, which
+ * give 0 where no memory is. Before, each reading is the call of a helper.
+ */
+extern void *bpf_rdonly_cast(const void *object, u32 type) __ksym __weak;
+
+/* A structure of the kernel's that can be read by loads; where that cannot be, nothing. */
+#define fix_typed(object) ((typeof(object))bpf_rdonly_cast(object, bpf_core_type_id_kernel(typeof(*(object)))))
+
+/* A member of a structure of the kernel's; 0 if it cannot be read. */
+#define fix_read(object, member)                                                                                       \
+	({                                                                                                             \
+		typeof(object) from = (object);                                                                        \
+		typeof(from->member) value = 0;                                                                        \
+		if (bpf_rdonly_cast)                                                                                   \
+			value = fix_typed(from)->member;                                                               \
+		else                                                                                                   \
+			bpf_probe_read_kernel(&value, sizeof(value), __builtin_preserve_access_index(&from->member));  \
+		value;                                                                                                 \
+	})
+
+/* A short name lies in the dentry itself: in d_iname, and since 6.14 (58cf9c383c5c) in d_shortname. */
+struct dentry___iname {
+	unsigned char d_iname[32];
+} __attribute__((preserve_access_index));
+
+struct dentry___shortname {
+	union shortname_store {
+		unsigned long words[4];
+	} d_shortname;
+} __attribute__((preserve_access_index));
+
+/* In words, which all kernels have at least. */
+#define FIX_SHORT_NAME 4
+
+static __always_inline u32 fix_short_name(void)
+{
+	if (bpf_core_field_exists(struct dentry___iname, d_iname))
+		return bpf_core_field_offset(struct dentry___iname, d_iname);
+	return bpf_core_field_offset(struct dentry___shortname, d_shortname);
+}
+
 struct cgroup___ids {
 	int level;
 	/* Until 6.1 (7f203bc89eb6), which made it ancestors[]. */

@@ -28,12 +28,12 @@ static __always_inline bool decide_directory(struct scratch *s, u32 which)
 
 static __always_inline bool decide_exact(struct scratch *s, u32 slot, u32 flags, u32 source)
 {
-	if (flags & DOMAIN_EXACT && decide_found(s, RULE_EXACT, chain(slot, RULE_EXACT, source)))
+	if (flags & DOMAIN_EXACT && decide_found(s, RULE_EXACT, chain(s, slot, RULE_EXACT, source)))
 		return true;
 	if (!(flags & DOMAIN_EXECNAME) || !s->components)
 		return false;
-	match_name(slot);
-	return decide_found(s, RULE_EXECNAME, chain(slot, RULE_EXECNAME, source));
+	match_name(s, slot);
+	return decide_found(s, RULE_EXECNAME, chain(s, slot, RULE_EXECNAME, source));
 }
 
 static __always_inline bool decide_pattern(struct scratch *s, u32 slot, u32 flags)
@@ -47,7 +47,7 @@ static __always_inline bool decide_pattern(struct scratch *s, u32 slot, u32 flag
 		return false;
 	state_begin(&s->states[STATE_WORD]);
 	state_word(&s->states[STATE_WORD], accept);
-	return decide_found(s, RULE_PATTERN, chain(slot, RULE_PATTERN, 0));
+	return decide_found(s, RULE_PATTERN, chain(s, slot, RULE_PATTERN, 0));
 }
 
 /* Sets s->outcome, s->rule and s->decided; none of them without an answer. s->status says whether the path was read. */
@@ -82,16 +82,16 @@ static __always_inline void decide_ancestor(struct scratch *s, u32 slot)
 	match(s, slot, 0, true);
 	if (s->status != PATH_RESOLVED)
 		return;
-	if (source && decide_found(s, RULE_ANCESTOR, chain(slot, RULE_ANCESTOR, source)))
+	if (source && decide_found(s, RULE_ANCESTOR, chain(s, slot, RULE_ANCESTOR, source)))
 		return;
-	decide_found(s, RULE_ANCESTOR, chain(slot, RULE_ANCESTOR, 0));
+	decide_found(s, RULE_ANCESTOR, chain(s, slot, RULE_ANCESTOR, 0));
 }
 
 /* The class of the executable whose path is in the slot; 0 if no rule of the profile is for it. */
 static __always_inline u32 decide_source(struct scratch *s, u32 slot)
 {
 	match(s, slot, 0, false);
-	if (s->status != PATH_RESOLVED || !chain_entry(s, STATE_PATH, rule_selector(0, RULE_SOURCE, 0, 0)))
+	if (s->status != PATH_RESOLVED || !chain_find(slot, STATE_PATH, rule_selector(0, RULE_SOURCE, 0, 0)))
 		return 0;
 	return s->entry.value;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 
 /*
- * SipHash-1-3 with 128 bits of output: a keyed hash, so that nobody who does not know the key can choose a path that
- * collides with a rule's. It reads words of 8 bytes; each component of a path, with the slash behind it, begins a new
- * word, and is filled up with zeroes, which no name contains.
+ * SipHash-1-3: a keyed hash, so that nobody who does not know the key can choose a path that collides with a rule's. Its
+ * 128 bits are the two halves of its last state: nobody sees a hash, so nothing need hide the state from them. It reads
+ * words of 8 bytes; each component of a path, with the slash behind it, begins a new word, and is filled up with zeroes,
+ * which no name contains.
  */
 #ifndef CORE_HASH_H
 #define CORE_HASH_H
@@ -59,12 +60,8 @@ static __always_inline void hash_end(u64 v[4], u64 words, u64 out[2])
 	hash_round(v);
 	hash_round(v);
 	hash_round(v);
-	out[0] = v[0] ^ v[1] ^ v[2] ^ v[3];
-	v[1] ^= 0xdd;
-	hash_round(v);
-	hash_round(v);
-	hash_round(v);
-	out[1] = v[0] ^ v[1] ^ v[2] ^ v[3];
+	out[0] = v[0] ^ v[1];
+	out[1] = v[2] ^ v[3];
 }
 
 #endif

@@ -75,7 +75,7 @@ __noinline int judge_source(u32 slot)
 
 	if (!s)
 		return 0;
-	file = BPF_CORE_READ(task, mm, exe_file);
+	file = fix_read(fix_read(task, mm), exe_file);
 	if (!file)
 		return 0;
 	walk_file(s, slot, file);
@@ -94,13 +94,15 @@ static __always_inline void judge_meets(struct scratch *s, u32 slot)
 	s->met = question_met(s);
 }
 
-/* Answers the question in the slot about a path; not 0 if it is denied. */
-__noinline int judge_path(u32 slot)
+/* Answers the question in the slot about a path, asked that way in that domain; not 0 if it is denied. */
+__noinline int judge_path(u32 slot, u32 domain, u32 asked)
 {
 	struct scratch *s = scratch_at(slot);
 
-	if (!s)
+	if (!s || !(domain_flags(&s->binding, domain) & (asked & ASK_BLOCKS ? DOMAIN_BLOCKS : DOMAIN_RULES)))
 		return 0;
+	s->domain = domain;
+	s->asked = asked;
 	judge_meets(s, slot);
 	walk(s, slot, (void *)s->object_dentry, (void *)s->object_mount);
 	answer_path(s, slot);
@@ -145,26 +147,27 @@ __noinline int judge_begin(u32 domains)
 	return judge_slot(b, cgroup);
 }
 
+/* Asks another question about the path of the last one. */
+static __always_inline bool judge_again(u32 slot, const struct question *q)
+{
+	if (slot == NO_SLOT)
+		return judge_busy(q->domain, q->operation, q->asked);
+	return judge_path(slot, q->domain, q->asked);
+}
+
 /* Asks about one path; true if it is denied. */
 static __always_inline bool judge_ask(u32 slot, const struct question *q)
 {
-	struct scratch *s;
+	struct scratch *s = scratch_at(slot);
 
-	if (slot == NO_SLOT)
-		return judge_busy(q->domain, q->operation, q->asked);
-	s = scratch_at(slot);
-	if (!s)
-		return false;
-	if (!(domain_flags(&s->binding, q->domain) & (q->asked & ASK_BLOCKS ? DOMAIN_BLOCKS : DOMAIN_RULES)))
-		return false;
-	s->domain = q->domain;
-	s->operation = q->operation;
-	s->asked = q->asked;
-	s->flags = q->flags;
-	s->mode = q->mode;
-	s->object_dentry = (u64)q->dentry;
-	s->object_mount = (u64)q->mount;
-	return judge_path(slot);
+	if (s) {
+		s->operation = q->operation;
+		s->flags = q->flags;
+		s->mode = q->mode;
+		s->object_dentry = (u64)q->dentry;
+		s->object_mount = (u64)q->mount;
+	}
+	return judge_again(slot, q);
 }
 
 /* Gives the slot back, and is the hook's answer. */

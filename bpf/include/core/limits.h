@@ -11,8 +11,9 @@
 #define NAME_BYTES 255
 /* Mounts that may lie on top of each other on the way up, besides the components. */
 #define MOUNT_CROSSINGS 128
-/* A loop over a path is two nested ones, each verified once: its cost to the verifier is the sum, not the product. */
-#define LOOP_STEPS 64
+/* A loop over a path is three nested ones, each verified once: its cost to the verifier is the sum, not the product. */
+#define LOOP_STEPS 16
+#define LOOP_SQUARE (LOOP_STEPS * LOOP_STEPS)
 /* Levels of the cgroup hierarchy at which workloads are bound. */
 #define CGROUP_LEVELS 16
 /* Tasks of one CPU that find room for a path without an allocation, and for a whole event. */

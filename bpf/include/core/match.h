@@ -41,35 +41,22 @@ static __always_inline void state_word(struct hash_state *state, u64 word)
 	state->words++;
 }
 
-/* Hashes the last component as a word. Words may reach over its end; what is over is cut off. */
-__noinline int match_name(u32 slot)
+/* 1 if a < b, of numbers below 2^63; else 0. A branch would have the verifier look twice at all that follows. */
+static __always_inline u64 match_less(u64 a, u64 b)
 {
-	struct scratch *s = scratch_at(slot);
-	u32 bytes, offset;
-	struct hash_state *h;
-	u64 v[4];
+	u64 difference = a - b;
 
-	if (!s)
-		return MATCH_END;
-	h = &s->states[STATE_WORD];
-	bytes = s->lengths[0];
-	/* The compiler would know that this bounds the loop; the verifier of 5.10 does not. */
-	asm volatile("" : "+r"(bytes));
-	offset = (PATH_BYTES - bytes) & (PATH_BYTES - 1);
-	hash_begin(v);
-	for (u32 i = 0; i < (NAME_BYTES + 1) / 8; i++) {
-		if (i >= bytes / 8)
-			break;
-		hash_word(v, hash_load(&s->path[offset + i * 8]));
-	}
-	if (bytes & 7)
-		hash_word(v, hash_load(&s->path[offset + (bytes & NAME_BYTES & ~7)]) & ((1ULL << ((bytes & 7) * 8)) - 1));
-	h->v[0] = v[0];
-	h->v[1] = v[1];
-	h->v[2] = v[2];
-	h->v[3] = v[3];
-	h->words = (bytes + 7) / 8;
-	return MATCH_END;
+	/* So that the compiler makes no branch of it. */
+	asm volatile("" : "+r"(difference));
+	difference >>= 63;
+	asm volatile("" : "+r"(difference));
+	return difference;
+}
+
+/* 1 where to look for directories that deep. */
+static __always_inline u64 match_looks(u64 depths, u64 depth)
+{
+	return depths >> ((depth | match_less(63, depth) * 63) & 63) & 1;
 }
 
 /*
@@ -80,41 +67,41 @@ __noinline int match_name(u32 slot)
 __noinline int match_words(u32 slot)
 {
 	struct scratch *s = scratch_at(slot);
-	u32 offset, left, depth, behind, bytes, i;
+	u32 offset, depth, i;
 	struct hash_state *h;
 	int end = MATCH_ON;
-	u64 v[4], word;
+	u64 v[4], word, left, behind, next, bytes;
 
 	if (!s)
 		return MATCH_END;
-	h = &s->states[STATE_PATH];
+	h = &s->states[s->hashed & 1];
 	v[0] = h->v[0];
 	v[1] = h->v[1];
 	v[2] = h->v[2];
 	v[3] = h->v[3];
 	for (i = 0; i < WORD_STEPS; i++) {
-		/* Through memory: the verifier forgets what it knew of them, and sees each turn as it saw the one before. */
+		/* Through memory: the verifier forgets what it knew of it, and sees each turn as it saw the one before. */
 		left = *(volatile u32 *)&s->left;
-		offset = *(volatile u32 *)&s->offset;
-		if (!left) {
-			depth = s->depth;
-			behind = s->components - depth;
-			if (!behind) {
-				end = MATCH_END;
-				break;
-			}
-			if (s->looked <= depth && s->depths & (1ULL << (depth < 63 ? depth : 63))) {
-				end = MATCH_DIRECTORY;
-				break;
-			}
-			left = s->lengths[(behind - 1) & (PATH_COMPONENTS - 1)] + (behind > 1 || s->closed);
-			s->depth = depth + 1;
+		depth = s->depth;
+		behind = (u32)(s->components - depth);
+		/* 1 where the next component begins. */
+		next = match_less(left, 1);
+		if (next & match_less(behind, 1)) {
+			end = MATCH_END;
+			break;
 		}
+		left += next * (s->lengths[(behind - 1) & (PATH_COMPONENTS - 1)] + (s->closed | match_less(1, behind)));
+		*(volatile u32 *)&s->left = left;
+		s->depth = depth + next;
+		if (next & match_looks(s->depths, depth)) {
+			end = MATCH_DIRECTORY;
+			break;
+		}
+		offset = *(volatile u32 *)&s->offset;
 		/* From 1 on, and up to the slash behind the end of the path. */
 		word = hash_load(&s->path[((offset - 1) & (PATH_BYTES - 1)) + 1]);
-		bytes = left < 8 ? left : 8;
-		if (bytes < 8)
-			word &= (1ULL << (bytes * 8)) - 1;
+		bytes = 8 - match_less(left, 8) * (8 - left);
+		word = word << (64 - bytes * 8) >> (64 - bytes * 8);
 		*(volatile u32 *)&s->offset = offset + bytes;
 		*(volatile u32 *)&s->left = left - bytes;
 		hash_word(v, word);
@@ -127,11 +114,11 @@ __noinline int match_words(u32 slot)
 	return end;
 }
 
-/* The directory that the pass has just entered: the deepest one that has an answer counts. */
+/* The directory that the pass is about to enter the next component of: the deepest one that has an answer counts. */
 static __always_inline void match_directory(struct scratch *s, u32 slot, u32 source)
 {
 	struct found_directory *deepest = &s->directories[source ? 1 : 0];
-	u32 outcome = chain(slot, RULE_DIRECTORY, source);
+	u32 outcome = chain(s, slot, RULE_DIRECTORY, source);
 
 	if (outcome == OUTCOME_NONE)
 		return;
@@ -147,7 +134,7 @@ __noinline int match_some(u32 slot)
 
 	if (!s)
 		return MATCH_END;
-	for (u32 i = 0; i < LOOP_STEPS; i++) {
+	for (u32 i = 0; i < LOOP_STEPS / 2; i++) {
 		end = match_words(slot);
 		if (end == MATCH_END) {
 			s->status = PATH_RESOLVED;
@@ -155,7 +142,6 @@ __noinline int match_some(u32 slot)
 		}
 		if (end != MATCH_DIRECTORY)
 			continue;
-		s->looked = s->depth + 1;
 		match_directory(s, slot, 0);
 		if (s->source)
 			match_directory(s, slot, s->source);
@@ -163,9 +149,9 @@ __noinline int match_some(u32 slot)
 	return MATCH_ON;
 }
 
-__noinline int match_forward(u32 slot)
+__noinline int match_more(u32 slot)
 {
-	for (u32 i = 0; i <= PATH_STEPS / LOOP_STEPS; i++) {
+	for (u32 i = 0; i < LOOP_STEPS; i++) {
 		if (match_some(slot))
 			return MATCH_END;
 	}
@@ -181,15 +167,33 @@ static __always_inline void match(struct scratch *s, u32 slot, u64 depths, bool 
 	s->closed = closed;
 	s->path[PATH_BYTES] = '/';
 	state_begin(&s->states[STATE_PATH]);
+	s->hashed = STATE_PATH;
 	s->depths = depths;
 	s->depth = 0;
 	s->left = 0;
-	s->looked = 0;
 	s->offset = s->start + 1;
 	s->directories[0].outcome = OUTCOME_NONE;
 	s->directories[1].outcome = OUTCOME_NONE;
 	s->status = PATH_BUSY;
-	match_forward(slot);
+	/* Most paths end here. */
+	if (match_some(slot))
+		return;
+	for (u32 i = 0; i <= PATH_STEPS * 2 / LOOP_SQUARE; i++) {
+		if (match_more(slot))
+			break;
+	}
+}
+
+/* Hashes the last component once more, as a word: a pass of few steps. */
+static __always_inline void match_name(struct scratch *s, u32 slot)
+{
+	state_begin(&s->states[STATE_WORD]);
+	s->hashed = STATE_WORD;
+	s->depths = 0;
+	s->depth = s->components - 1;
+	s->left = 0;
+	s->offset = PATH_BYTES - s->lengths[0];
+	match_some(slot);
 }
 
 #endif

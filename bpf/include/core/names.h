@@ -58,7 +58,7 @@ static __always_inline u64 name_lower(u64 word)
 static __always_inline void name_wildcard(struct scratch *s, u32 slot, u32 source)
 {
 	struct found_directory *longest = &s->directories[source ? 1 : 0];
-	u32 outcome = chain(slot, RULE_WILDCARD, source);
+	u32 outcome = chain(s, slot, RULE_WILDCARD, source);
 
 	if (outcome == OUTCOME_NONE)
 		return;
@@ -101,7 +101,7 @@ __noinline int name_step(u32 slot)
 
 static __always_inline bool name_found(struct scratch *s, u32 slot, u32 which, u32 source)
 {
-	if (decide_found(s, RULE_NAME, chain(slot, RULE_NAME, source)))
+	if (decide_found(s, RULE_NAME, chain(s, slot, RULE_NAME, source)))
 		return true;
 	s->found = s->directories[which].rule;
 	return decide_found(s, RULE_WILDCARD, s->directories[which].outcome);

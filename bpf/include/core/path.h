@@ -17,8 +17,8 @@ static __always_inline void path_begin(struct scratch *s)
 	s->magic = 0;
 }
 
-/* Puts "/name" before what is there. */
-static __always_inline int path_prepend(struct scratch *s, const void *name, u32 length)
+/* Makes room for "/name" before what is there; at is where the name belongs. */
+static __always_inline int path_room(struct scratch *s, u32 length, u32 *at)
 {
 	u32 start = s->start;
 	u32 n = s->components;
@@ -31,8 +31,19 @@ static __always_inline int path_prepend(struct scratch *s, const void *name, u32
 	s->lengths[n & (PATH_COMPONENTS - 1)] = length;
 	start &= PATH_BYTES - 1;
 	s->path[start] = '/';
-	length &= NAME_BYTES;
-	if (bpf_probe_read_kernel(&s->path[start + 1], length, name))
+	*at = start + 1;
+	return PATH_RESOLVED;
+}
+
+/* Puts "/name" before what is there. */
+static __always_inline int path_prepend(struct scratch *s, const void *name, u32 length)
+{
+	u32 at;
+	int err = path_room(s, length, &at);
+
+	if (err)
+		return err;
+	if (bpf_probe_read_kernel(&s->path[at], length & NAME_BYTES, name))
 		return PATH_FAULT;
 	return PATH_RESOLVED;
 }

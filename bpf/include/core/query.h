@@ -2,7 +2,9 @@
 
 /*
  * DNS queries in packets that leave a socket, as the IP layer has them: before they are cut into fragments, and before
- * segments are made of what the socket sends in one go. Nothing is remembered from one packet to the next.
+ * segments are made of what the socket sends in one go. Nothing is remembered from one packet to the next. So a fragment
+ * is one that a raw socket was given, and cannot be read, wherever it goes; and nor can what is behind more extension
+ * headers than are looked through.
  */
 #ifndef CORE_QUERY_H
 #define CORE_QUERY_H
@@ -18,6 +20,9 @@
 #define PORT_DNS 53
 
 #define IPV4_BYTES 20
+/* Where it is, or that more follow. */
+#define IPV4_FRAGMENT 0x3fff
+#define IPV6_FRAGMENTED 0xfff9
 #define IPV6_BYTES 40
 /* Extension headers that are looked through. */
 #define IPV6_HEADERS 8
@@ -44,6 +49,8 @@ enum ipv6_header {
 struct packet {
 	struct server server;
 	u32 transport;
+	/* It may be for a DNS server, and what it carries cannot be told. */
+	bool unread;
 };
 
 static __always_inline u32 big_endian(const u8 bytes[2])
@@ -57,9 +64,7 @@ static __always_inline bool packet_ipv4(struct __sk_buff *skb, struct packet *p)
 
 	if (bpf_skb_load_bytes(skb, 0, header, sizeof(header)))
 		return false;
-	/* Only the first fragment has ports, and it goes with the others. */
-	if (big_endian(&header[6]) & 0x1fff)
-		return false;
+	p->unread = big_endian(&header[6]) & IPV4_FRAGMENT;
 	p->server.version = 4;
 	p->server.protocol = header[9];
 	__builtin_memcpy(p->server.address, &header[16], 4);
@@ -67,20 +72,25 @@ static __always_inline bool packet_ipv4(struct __sk_buff *skb, struct packet *p)
 	return true;
 }
 
-/* One extension header; false where there is none. */
-static __always_inline bool packet_extension(struct __sk_buff *skb, struct packet *p, bool *fragment)
+static __always_inline bool packet_is_extension(u32 kind)
+{
+	return kind == IPV6_HOP_BY_HOP || kind == IPV6_ROUTING || kind == IPV6_FRAGMENT || kind == IPV6_AUTHENTICATION ||
+	       kind == IPV6_DESTINATION;
+}
+
+/* One extension header; false where there is none, or what follows is not what it says. */
+static __always_inline bool packet_extension(struct __sk_buff *skb, struct packet *p)
 {
 	u32 kind = p->server.protocol;
 	u8 header[4];
 
-	if (kind != IPV6_HOP_BY_HOP && kind != IPV6_ROUTING && kind != IPV6_FRAGMENT && kind != IPV6_AUTHENTICATION &&
-	    kind != IPV6_DESTINATION)
+	if (p->unread || !packet_is_extension(kind))
 		return false;
 	if (bpf_skb_load_bytes(skb, p->transport, header, sizeof(header)))
 		return false;
 	p->server.protocol = header[0];
 	if (kind == IPV6_FRAGMENT) {
-		*fragment = big_endian(&header[2]) & 0xfff8;
+		p->unread = big_endian(&header[2]) & IPV6_FRAGMENTED;
 		p->transport += 8;
 	} else if (kind == IPV6_AUTHENTICATION) {
 		p->transport += (header[1] + 2) * 4;
@@ -92,7 +102,6 @@ static __always_inline bool packet_extension(struct __sk_buff *skb, struct packe
 
 static __always_inline bool packet_ipv6(struct __sk_buff *skb, struct packet *p)
 {
-	bool fragment = false;
 	u8 header[IPV6_BYTES];
 
 	if (bpf_skb_load_bytes(skb, 0, header, sizeof(header)))
@@ -102,10 +111,14 @@ static __always_inline bool packet_ipv6(struct __sk_buff *skb, struct packet *p)
 	__builtin_memcpy(p->server.address, &header[24], 16);
 	p->transport = IPV6_BYTES;
 	for (u32 i = 0; i < IPV6_HEADERS; i++) {
-		if (!packet_extension(skb, p, &fragment))
+		if (!packet_extension(skb, p))
 			break;
 	}
-	return !fragment;
+	if (packet_is_extension(p->server.protocol)) {
+		p->unread = true;
+		p->server.protocol = IPPROTO_UDP;
+	}
+	return true;
 }
 
 /* Whether the socket is connected to a DNS server: another address may have taken its place in the packet (DNAT). */
@@ -116,7 +129,7 @@ static __always_inline bool packet_connected(struct __sk_buff *skb)
 	return sock && sock->dst_port == __builtin_bswap16(PORT_DNS);
 }
 
-/* Whether the packet is for a DNS server, and carries anything; then query_at and query_end say where that is. */
+/* Whether the packet is for a DNS server, and carries anything; then at says where that is, unless it is unread. */
 static __always_inline bool packet_to_server(struct __sk_buff *skb, struct packet *p, u32 *at)
 {
 	u32 protocol = skb->protocol;
@@ -130,6 +143,9 @@ static __always_inline bool packet_to_server(struct __sk_buff *skb, struct packe
 	}
 	if (p->server.protocol != IPPROTO_UDP && p->server.protocol != IPPROTO_TCP)
 		return false;
+	*at = skb->len;
+	if (p->unread)
+		return true;
 	if (bpf_skb_load_bytes(skb, p->transport, ports, sizeof(ports)))
 		return false;
 	p->server.port = big_endian(&ports[2]);

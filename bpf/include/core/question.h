@@ -36,10 +36,10 @@ struct question {
 
 static __always_inline void question_file(struct question *q, struct file *file)
 {
-	q->flags = BPF_CORE_READ(file, f_flags);
-	q->mode = BPF_CORE_READ(file, f_mode);
-	q->dentry = BPF_CORE_READ(file, f_path.dentry);
-	q->mount = BPF_CORE_READ(file, f_path.mnt);
+	q->flags = fix_read(file, f_flags);
+	q->mode = fix_read(file, f_mode);
+	q->dentry = fix_read(file, f_path.dentry);
+	q->mount = fix_read(file, f_path.mnt);
 }
 
 #define S_IFMT 0170000

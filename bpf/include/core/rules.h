@@ -31,6 +31,8 @@ enum rule_kind {
 	/* The labels of a domain name, the last one first: of that name, and of all names below it. */
 	RULE_NAME = 10,
 	RULE_WILDCARD = 11,
+	/* A system call's code. With a source it is in that one's place, behind the words of an executable's path or directory. */
+	RULE_SYSCALL = 20,
 };
 
 enum rule_flags {

@@ -95,8 +95,8 @@ struct scratch {
 	/* The pass over the path (match.h): at which depths to look for directories, and where it stands. */
 	u32 depth;
 	u64 depths;
-	/* Components up to here are looked up as directories. */
-	u32 looked;
+	/* Which of the states it is for. */
+	u32 hashed;
 	/* Bytes of the current component, with its slash, that are not hashed yet. */
 	u32 left;
 	u32 offset;
@@ -122,7 +122,7 @@ struct scratch {
 	u32 decided_source;
 	/* The pass ends with a slash. */
 	u32 closed;
-	u32 pad4;
+	u32 pad5;
 
 	/* The DNS query (query.h): where its next question, its end and the segment's are, and the labels of the name. */
 	struct server server;

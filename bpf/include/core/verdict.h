@@ -10,6 +10,7 @@ enum domain {
 	DOMAIN_NETWORK = 3,
 	DOMAIN_CAPABILITIES = 4,
 	DOMAIN_DNS = 5,
+	DOMAIN_SYSCALLS = 6,
 	DOMAINS = 8,
 };
 
@@ -62,6 +63,7 @@ enum operation {
 	OPERATION_SOCKET_SENDMSG = 19,
 	OPERATION_CAPABLE = 20,
 	OPERATION_LOOKUP = 21,
+	OPERATION_SYSCALL = 32,
 };
 
 /* The rules of verdicts that no rule made: on a path that could not be resolved, and on what an allow-list does not name. */

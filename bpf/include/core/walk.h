@@ -27,7 +27,7 @@ static __always_inline int walk_end(struct scratch *s, u32 status)
 /* At the top of the topmost mount. */
 static __always_inline int walk_top(struct scratch *s, struct mount *mount)
 {
-	u64 ns = (u64)BPF_CORE_READ(mount, mnt_ns);
+	u64 ns = (u64)fix_read(mount, mnt_ns);
 
 	/* Only the kernel can open this, as overlayfs does to copy a file up. */
 	if (ns == MNT_NS_INTERNAL) {
@@ -58,12 +58,49 @@ static __always_inline int walk_rootless(struct scratch *s, struct mount *mount,
 	return walk_end(s, path_prepend(s, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len)));
 }
 
+/* Puts "/name" before what is there, of a name that lies in its dentry: word by word, of the last one only what is new. */
+static __always_inline int walk_short_name(struct scratch *s, struct dentry *dentry, u32 length)
+{
+	const u64 *name = (void *)fix_typed(dentry) + fix_short_name();
+	u64 old, *to;
+	u32 at, left;
+	int err = path_room(s, length, &at);
+
+	if (err)
+		return err;
+	to = (u64 *)&s->path[at];
+	for (u32 i = 0; i < FIX_SHORT_NAME; i++) {
+		left = length - i * 8;
+		if (left >= 8) {
+			to[i] = name[i];
+			if (left > 8)
+				continue;
+			break;
+		}
+		old = ~0ULL << (left * 8);
+		to[i] = (to[i] & old) | (name[i] & ~old);
+		break;
+	}
+	return PATH_RESOLVED;
+}
+
+static __always_inline int walk_name(struct scratch *s, struct dentry *dentry)
+{
+	const void *name = fix_read(dentry, d_name.name);
+	u32 length = fix_read(dentry, d_name.len);
+
+	if (bpf_rdonly_cast && name == (void *)dentry + fix_short_name() && length <= FIX_SHORT_NAME * 8)
+		return walk_short_name(s, dentry, length);
+	return path_prepend(s, name, length);
+}
+
 /* One component or one mount up. Global, so that the verifier sees it once and not once for each component. */
 __noinline int walk_step(u32 slot)
 {
 	struct scratch *s = scratch_at(slot);
-	struct dentry *dentry, *parent;
-	struct mount *mount, *up;
+	struct dentry *dentry;
+	struct mount *mount;
+	u64 parent, up;
 	int err;
 
 	if (!s)
@@ -71,25 +108,25 @@ __noinline int walk_step(u32 slot)
 	dentry = (void *)s->dentry;
 	mount = (void *)s->mount;
 	if (s->dentry == s->mount_root) {
-		up = BPF_CORE_READ(mount, mnt_parent);
-		if (up == mount)
+		up = (u64)fix_read(mount, mnt_parent);
+		if (up == s->mount)
 			return walk_top(s, mount);
-		s->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
-		s->mount = (u64)up;
-		s->mount_root = (u64)BPF_CORE_READ(up, mnt.mnt_root);
+		s->dentry = (u64)fix_read(mount, mnt_mountpoint);
+		s->mount = up;
+		s->mount_root = (u64)fix_read((struct mount *)up, mnt.mnt_root);
 		return WALK_ON;
 	}
-	parent = BPF_CORE_READ(dentry, d_parent);
-	if (parent == dentry)
+	parent = (u64)fix_read(dentry, d_parent);
+	if (parent == s->dentry)
 		return walk_rootless(s, mount, dentry);
-	err = path_prepend(s, BPF_CORE_READ(dentry, d_name.name), BPF_CORE_READ(dentry, d_name.len));
+	err = walk_name(s, dentry);
 	if (err)
 		return walk_end(s, err);
-	s->dentry = (u64)parent;
+	s->dentry = parent;
 	return WALK_ON;
 }
 
-__noinline int walk_steps(u32 slot)
+__noinline int walk_some(u32 slot)
 {
 	for (u32 i = 0; i < LOOP_STEPS; i++) {
 		if (walk_step(slot))
@@ -98,10 +135,10 @@ __noinline int walk_steps(u32 slot)
 	return WALK_ON;
 }
 
-__noinline int walk_up(u32 slot)
+__noinline int walk_more(u32 slot)
 {
-	for (u32 i = 0; i < (PATH_COMPONENTS + MOUNT_CROSSINGS) / LOOP_STEPS; i++) {
-		if (walk_steps(slot))
+	for (u32 i = 0; i < LOOP_STEPS; i++) {
+		if (walk_some(slot))
 			return WALK_END;
 	}
 	return WALK_ON;
@@ -113,18 +150,21 @@ static __always_inline void walk(struct scratch *s, u32 slot, struct dentry *den
 	path_begin(s);
 	s->dentry = (u64)dentry;
 	s->mount = (u64)mount - bpf_core_field_offset(struct mount, mnt);
-	s->mount_root = (u64)BPF_CORE_READ(mount, mnt_root);
+	s->mount_root = (u64)fix_read(mount, mnt_root);
 	/* What is not there yet may be unhashed too. */
-	if (!BPF_CORE_READ(dentry, d_hash.pprev) && BPF_CORE_READ(dentry, d_parent) != dentry && BPF_CORE_READ(dentry, d_inode))
+	if (!fix_read(dentry, d_hash.pprev) && fix_read(dentry, d_parent) != dentry && fix_read(dentry, d_inode))
 		s->kind = PATH_DELETED;
-	s->status = PATH_BUSY;
-	if (walk_up(slot) == WALK_ON)
-		s->status = PATH_TOO_MANY_MOUNTS;
+	/* Its end says something else. */
+	s->status = PATH_TOO_MANY_MOUNTS;
+	for (u32 i = 0; i <= (PATH_COMPONENTS + MOUNT_CROSSINGS) / LOOP_SQUARE; i++) {
+		if (walk_more(slot))
+			break;
+	}
 }
 
 static __always_inline void walk_file(struct scratch *s, u32 slot, struct file *file)
 {
-	walk(s, slot, BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
+	walk(s, slot, fix_read(file, f_path.dentry), fix_read(file, f_path.mnt));
 }
 
 #endif

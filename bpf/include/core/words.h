@@ -14,7 +14,7 @@ static __always_inline u32 words_chain(struct scratch *s, u32 slot, u32 at, u32 
 		return OUTCOME_NONE;
 	state_begin(&s->states[STATE_WORD]);
 	state_word(&s->states[STATE_WORD], word - 1);
-	return chain(slot, s->words_kind, source);
+	return chain(s, slot, s->words_kind, source);
 }
 
 /* Two words of the first rank, then one of each rank below. */

@@ -44,12 +44,40 @@ type process struct {
 	started uint64
 }
 
-// openRoot opens the root directory of a container by way of its oldest process: younger ones may have left it by
-// chroot. That it was a process of the container is checked after its root was opened.
-func (p processes) openRoot(cgroup compile.Cgroup) (*os.File, error) {
-	host, err := p.identity(1)
+// entrance is how the root directory of a container was entered the last time: a way in that takes no look at all of the
+// container's processes, of which it may have very many. It is not safe for concurrent use.
+type entrance struct {
+	processes
+	cgroup compile.Cgroup
+
+	by   process
+	root folder
+}
+
+// open opens the directory. A container's process stays in its cgroup; one that has left the root by chroot is no way in.
+func (e *entrance) open() (*os.File, error) {
+	if dir, err := openFolder(e.processes.root(e.by.id)); err == nil {
+		now, err := identify(dir)
+		if started, startErr := e.started(e.by.id); err == nil && startErr == nil && now == e.root && started == e.by.started {
+			return dir, nil
+		}
+		_ = dir.Close()
+	}
+	dir, by, err := e.openRoot(e.cgroup)
 	if err != nil {
 		return nil, err
+	}
+	e.by = by
+	e.root, err = identify(dir)
+	return dir, err
+}
+
+// openRoot opens the root directory of a container by way of its oldest process, which it names: younger ones may have
+// left it by chroot. That it was a process of the container is checked after its root was opened.
+func (p processes) openRoot(cgroup compile.Cgroup) (*os.File, process, error) {
+	host, err := p.identity(1)
+	if err != nil {
+		return nil, process{}, err
 	}
 	for _, candidate := range p.of(cgroup) {
 		dir, err := openFolder(p.root(candidate.id))
@@ -57,11 +85,11 @@ func (p processes) openRoot(cgroup compile.Cgroup) (*os.File, error) {
 			continue // it ended, or is a zombie
 		}
 		if id, err := identify(dir); err == nil && id != host && slices.Contains(p.of(cgroup), candidate) {
-			return dir, nil
+			return dir, candidate, nil
 		}
 		_ = dir.Close()
 	}
-	return nil, fmt.Errorf("root of cgroup %s: %w", cgroup.Path, errNotInRoot)
+	return nil, process{}, fmt.Errorf("root of cgroup %s: %w", cgroup.Path, errNotInRoot)
 }
 
 func (p processes) root(id int) string { return filepath.Join(p.proc, strconv.Itoa(id), "root") }
@@ -144,8 +172,8 @@ func (t *Tracker) processes() processes {
 // withRoot adds the container's root directory, once it is there. It never changes: answers that it gave stay.
 func (t *Tracker) withRoot(c Container) Container {
 	if c.Root == nil {
-		processes, cgroup := t.processes(), c.Cgroup
-		r := root.New(func() (*os.File, error) { return processes.openRoot(cgroup) })
+		way := &entrance{processes: t.processes(), cgroup: c.Cgroup}
+		r := root.New(way.open)
 		if r.Check() == nil {
 			c.Root = r
 		}
@@ -173,6 +201,12 @@ func (t *Tracker) findRoots(now time.Time) (found, missing bool) {
 		t.mu.Unlock()
 	}
 	return found, missing
+}
+
+// rootsMoved says whether paths may mean something else in a container than they did: the kubelet has updated a volume.
+func (t *Tracker) rootsMoved() bool {
+	list, _ := t.Snapshot()
+	return slices.ContainsFunc(list, func(c Container) bool { return c.Root != nil && c.Root.Moved() })
 }
 
 // HostRoot is the node's own root directory.

@@ -74,15 +74,58 @@ func TestTheRootIsThatOfTheOldestProcess(t *testing.T) {
 	m.start(90, 300, "") // a zombie has no root
 	m.join(place, "70\n0\n90\n99\n")
 	m.join(place+"/nested", "80\n")
-	dir, err := m.openRoot(m.cgroup())
+	dir, by, err := m.openRoot(m.cgroup())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = dir.Close() }()
 	want, err := m.identity(80)
 	m.must(err)
-	if got, err := identify(dir); err != nil || got != want {
-		t.Errorf("opened %v, %v; want the folder of process 80, %v", got, err, want)
+	if got, err := identify(dir); err != nil || got != want || by != (process{80, 400}) {
+		t.Errorf("opened %v by %v, %v; want the folder of process 80, %v", got, by, err, want)
+	}
+}
+
+// enter opens a container's root once more, and says which of the folders that is.
+func enter(t *testing.T, e *entrance, folders ...string) string {
+	t.Helper()
+	dir, err := e.open()
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = dir.Close() }()
+	opened, err := dir.Stat()
+	for _, folder := range folders {
+		if info, statErr := os.Stat(folder); err == nil && statErr == nil && os.SameFile(opened, info) {
+			return folder
+		}
+	}
+	return fmt.Sprint("another one: ", err)
+}
+
+func TestARootIsEnteredAsBeforeWithoutALookAtAllProcesses(t *testing.T) {
+	m := newMachine(t)
+	first, other := m.folder(), m.folder()
+	m.start(70, 500, first)
+	m.join(place, "70\n")
+	e := &entrance{processes: m.processes, cgroup: m.cgroup()}
+	if got := enter(t, e, first); got != first {
+		t.Fatal(got)
+	}
+	m.join(place, "")
+	if got := enter(t, e, first); got != first {
+		t.Errorf("where the list of processes cannot say anything: %s", got)
+	}
+	m.start(80, 600, first)
+	m.join(place, "80\n70\n")
+	m.start(70, 700, other) // another process of that number, which came later
+	if got := enter(t, e, first, other); got != first || e.by != (process{80, 600}) {
+		t.Errorf("after the process ended: %s by %v", got, e.by)
+	}
+	m.start(80, 600, other) // the same one, which left by chroot
+	m.join(place, "80\n")
+	if got := enter(t, e, first, other); got != other {
+		t.Errorf("where there is no other way: %s", got)
 	}
 }
 
@@ -112,7 +155,7 @@ func TestWhatIsNoContainersRootIsNotOpened(t *testing.T) {
 	for name, prepare := range tests {
 		t.Run(name, func(t *testing.T) {
 			m := newMachine(t)
-			if dir, err := m.openRoot(prepare(m)); !errors.Is(err, errNotInRoot) {
+			if dir, _, err := m.openRoot(prepare(m)); !errors.Is(err, errNotInRoot) {
 				t.Errorf("opened %v, %v", dir, err)
 			}
 		})
@@ -189,7 +232,7 @@ func TestTheRootOfARealProcess(t *testing.T) {
 	tracker := &Tracker{Hierarchy: m.hierarchy, proc: m.proc}
 	c := tracker.withRoot(Container{ID: idA, Cgroup: m.cgroup()})
 	if c.Root == nil {
-		_, err := m.openRoot(m.cgroup())
+		_, _, err := m.openRoot(m.cgroup())
 		t.Fatal("no root: ", err)
 	}
 	if object, _ := c.Root.Resolve("/bin/sleep"); object != "/usr/bin/sleep" {

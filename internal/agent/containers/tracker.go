@@ -114,7 +114,7 @@ func (t *Tracker) Run(ctx context.Context, changed func()) {
 	tick := time.NewTicker(resync)
 	defer tick.Stop()
 	for {
-		if t.sync(ctx, changed) {
+		if t.sync(ctx, changed) || t.rootsMoved() {
 			changed()
 		}
 		if !t.await(ctx, tick.C, hints, changed) {

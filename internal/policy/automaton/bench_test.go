@@ -34,6 +34,7 @@ func BenchmarkBuild(b *testing.B) {
 		"1000 of applications":           {manyPatterns("/opt/app-%d/**/*.so", 1000), Limits{}},
 		"1000 of applications, one rule": {manyPatterns("/opt/app-%d/**/*.so", 1000), Limits{Reduce: keepFirst}},
 		"1000 of names anywhere":         {manyPatterns("/**/name-%d.*", 1000), Limits{}},
+		"10000 of applications":          {manyPatterns("/opt/app-%d/**/*.so", 10_000), Limits{States: 1 << 17, Work: 1 << 26}},
 		"1000 and the typical ones":      {append(typicalPatterns(), manyPatterns("/opt/app-%d/**/*.so", 1000)...), Limits{}},
 	} {
 		b.Run(name, func(b *testing.B) {

@@ -16,7 +16,8 @@ type Limits struct {
 	Work int
 	// Reduce drops from a set of globs that match together those that then do not matter, so that states become one; it
 	// may be nil. It is given ascending indices and returns some of them. It must be a function of the set alone, and
-	// reducing early must change nothing: Reduce(Reduce(a) ∪ b) = Reduce(a ∪ b). What it returns is not changed.
+	// reducing early must change nothing: Reduce(Reduce(a) ∪ b) = Reduce(a ∪ b). Where it drops all of b for a, it drops
+	// every part of b for a. What it returns is not changed.
 	Reduce func(set []int) []int
 }
 
@@ -30,7 +31,7 @@ const (
 const maxCells = 1 << 22
 
 // slack is how many times the limit of states there may be before an automaton is minimized.
-const slack = 4
+const slack = 2
 
 // TooComplexError says that globs make an automaton which is over a limit.
 type TooComplexError struct {
@@ -123,13 +124,13 @@ func (b *building) crossing(left *Automaton, from, to int) int {
 	return bad - 1
 }
 
-// join is the smallest automaton for both.
+// join is the smallest automaton for both, which are the smallest themselves.
 func (b *building) join(left, right *Automaton) (*Automaton, bool) {
-	a, ok := product(left, right, b)
+	j, ok := product(left, right, b)
 	if !ok {
 		return nil, false
 	}
-	return b.smallest(a)
+	return b.within(minimize(&j.made, j.alike))
 }
 
 // single is the smallest automaton for one glob.
@@ -138,18 +139,22 @@ func (b *building) single(index int) (*Automaton, bool) {
 	if !ok {
 		return nil, false
 	}
-	return b.smallest(a)
+	return b.within(minimize(a, byAccept))
 }
 
-func (b *building) smallest(a *Automaton) (*Automaton, bool) {
-	a = minimize(a)
+func (b *building) within(a *Automaton) (*Automaton, bool) {
 	return a, a.States() <= b.limits.States
 }
 
-// spend says whether one more row is within the limits of an automaton that is to have so many.
-func (b *building) spend(row, rows int) bool {
-	b.work -= row
-	return b.work >= 0 && rows <= slack*b.limits.States && rows*row <= maxCells
+// spend says whether so much work is left.
+func (b *building) spend(work int) bool {
+	b.work -= work
+	return b.work >= 0
+}
+
+// room says whether an automaton may have so many rows before it is minimized.
+func (b *building) room(rows, columns int) bool {
+	return rows <= slack*b.limits.States && rows*columns <= maxCells
 }
 
 func (b *building) reduce(set []int) []int {

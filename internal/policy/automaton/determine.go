@@ -21,6 +21,7 @@ type determining struct {
 	within []uint32
 	round  uint32
 	set    []uint32
+	key    []byte
 	// visits of steps since the last row, and what all sets together hold.
 	visits, held int
 }
@@ -28,7 +29,7 @@ type determining struct {
 // determine says no where the automaton is over the limits.
 func determine(index int, b *building) (*Automaton, bool) {
 	steps := b.globs[index].Steps()
-	d := &determining{steps: steps, number: map[string]uint32{}, within: make([]uint32, len(steps)*glob.Places)}
+	d := &determining{steps: steps, states: [][]uint32{nil}, number: map[string]uint32{}, within: make([]uint32, len(steps)*glob.Places)}
 	a := &Automaton{Classes: classesOf(steps)}
 	d.bytes = representatives(&a.Classes)
 	a.Columns = len(d.bytes)
@@ -36,12 +37,10 @@ func determine(index int, b *building) (*Automaton, bool) {
 		a.Sets = [][]int{set}
 	}
 	d.begin()
-	d.intern()
-	d.begin()
 	d.enter(0, glob.PlaceInside)
 	a.Start = d.intern()
 	for state := 0; state < len(d.states); state++ {
-		if !b.spend(a.Columns, len(d.states)) || !b.spend(d.visits, 0) || d.held > maxCells {
+		if !b.room(len(d.states), a.Columns) || !b.spend(a.Columns+d.visits) || d.held > maxCells {
 			return nil, false
 		}
 		d.visits = 0
@@ -71,17 +70,20 @@ func classesOf(steps []glob.Step) [256]uint8 {
 	}
 	var classes [256]uint8
 	for _, set := range order {
-		type part struct {
-			class uint8
-			in    bool
-		}
-		parts := map[part]uint8{}
+		// By class and whether the byte is in the set: one more than the new class.
+		var parts [256][2]uint16
+		count := uint16(0)
 		for b := range classes {
-			key := part{classes[b], set.Has(byte(b))}
-			if _, ok := parts[key]; !ok {
-				parts[key] = uint8(len(parts))
+			in := 0
+			if set.Has(byte(b)) {
+				in = 1
 			}
-			classes[b] = parts[key]
+			part := &parts[classes[b]][in]
+			if *part == 0 {
+				count++
+				*part = count
+			}
+			classes[b] = uint8(*part - 1)
 		}
 	}
 	return classes
@@ -124,17 +126,20 @@ func (d *determining) enter(step int, place glob.Place) {
 	}
 }
 
-// intern is the number of the set that was made.
+// intern is the number of the set that was made; the empty one is the dead state.
 func (d *determining) intern() uint32 {
-	slices.Sort(d.set)
-	key := make([]byte, 0, 4*len(d.set))
-	for _, at := range d.set {
-		key = binary.LittleEndian.AppendUint32(key, at)
+	if len(d.set) == 0 {
+		return 0
 	}
-	number, ok := d.number[string(key)]
+	slices.Sort(d.set)
+	d.key = d.key[:0]
+	for _, at := range d.set {
+		d.key = binary.LittleEndian.AppendUint32(d.key, at)
+	}
+	number, ok := d.number[string(d.key)]
 	if !ok {
 		number = uint32(len(d.states))
-		d.number[string(key)] = number
+		d.number[string(d.key)] = number
 		d.states = append(d.states, slices.Clone(d.set))
 		d.held += len(d.set)
 	}

@@ -8,15 +8,20 @@ import (
 )
 
 // minimize makes the smallest automaton that accepts the same sets, numbered in one way only: states and sets as they
-// are met from the start on, columns by their first byte.
-func minimize(a *Automaton) *Automaton {
-	p := newPartition(a)
+// are met from the start on, columns by their first byte. States that are equal must be alike.
+func minimize(a *Automaton, alike func(*partition) []uint32) *Automaton {
+	p := &partition{a: a}
+	p.linkBack()
+	p.begins(alike(p))
 	p.refine()
 	return p.quotient()
 }
 
-// partition of an automaton's states into blocks. It begins with one for each accept id, and splits those whose states
-// lead into different blocks (Hopcroft's way: of what is split, the largest part keeps its name, so that a state is
+// byAccept is what is known of states before they are looked at.
+func byAccept(p *partition) []uint32 { return p.a.Accept }
+
+// partition of an automaton's states into blocks. It begins with blocks of states that are alike, and splits those whose
+// states lead into different blocks (Hopcroft's way: of what is split, the largest part keeps its name, so that a state is
 // renamed a logarithmic number of times; only those before renamed ones are looked at again).
 type partition struct {
 	a *Automaton
@@ -32,28 +37,29 @@ type partition struct {
 	work []uint32
 }
 
-func newPartition(a *Automaton) *partition {
-	n := a.States()
-	p := &partition{a: a, block: make([]uint32, n), states: make([]uint32, n), place: make([]uint32, n)}
+// begins with a block for each label. Blocks of one state need no look.
+func (p *partition) begins(labels []uint32) {
+	n := p.a.States()
+	p.block, p.states, p.place = make([]uint32, n), make([]uint32, n), make([]uint32, n)
 	for i := range p.states {
 		p.states[i] = uint32(i)
 	}
-	slices.SortStableFunc(p.states, func(x, y uint32) int { return cmp.Compare(a.Accept[x], a.Accept[y]) })
+	slices.SortStableFunc(p.states, func(x, y uint32) int { return cmp.Compare(labels[x], labels[y]) })
 	for i, state := range p.states {
 		p.place[state] = uint32(i)
-		if i == 0 || a.Accept[state] != a.Accept[p.states[i-1]] {
+		if i == 0 || labels[state] != labels[p.states[i-1]] {
 			p.open(uint32(i), uint32(i))
 		}
 		b := len(p.begin) - 1
 		p.end[b]++
-		p.stale[b]++
 		p.block[state] = uint32(b)
 	}
 	for b := range p.begin {
-		p.work = append(p.work, uint32(b))
+		if count := p.end[b] - p.begin[b]; count > 1 {
+			p.stale[b] = count
+			p.work = append(p.work, uint32(b))
+		}
 	}
-	p.linkBack()
-	return p
 }
 
 func (p *partition) open(begin, end uint32) uint32 {
@@ -171,6 +177,9 @@ func (p *partition) mark(state uint32) {
 	if p.place[state] < to {
 		return
 	}
+	if p.end[b]-p.begin[b] == 1 {
+		return
+	}
 	if p.stale[b] == 0 {
 		p.work = append(p.work, b)
 	}
@@ -187,6 +196,7 @@ func (p *partition) quotient() *Automaton {
 	var columns []int
 	q.Classes, columns = p.mergeColumns()
 	q.Columns = len(columns)
+	q.Next = make([]uint32, 0, len(p.begin)*q.Columns)
 	number := make([]uint32, len(p.begin))
 	order := []uint32{p.block[0]}
 	meet := func(b uint32) uint32 {
@@ -216,26 +226,15 @@ func (p *partition) quotient() *Automaton {
 // mergeColumns finds the columns that lead to the same blocks everywhere: the new classes, and an old column for each.
 func (p *partition) mergeColumns() (classes [256]uint8, columns []int) {
 	a := p.a
-	compare := func(x, y int) int {
-		for b := range p.begin {
-			state := p.states[p.begin[b]]
-			if d := cmp.Compare(p.block[a.step(state, x)], p.block[a.step(state, y)]); d != 0 {
-				return d
-			}
-		}
-		return 0
-	}
-	sorted := make([]int, a.Columns)
-	for c := range sorted {
-		sorted[c] = c
-	}
-	slices.SortFunc(sorted, compare)
-	// same is the first of the equal columns.
-	same := make([]int, a.Columns)
-	for i, c := range sorted {
+	sums := p.sums()
+	// same is the first of the columns that are equal. Their sums are, and hardly ever those of others.
+	same, first := make([]int, a.Columns), map[uint64]int{}
+	for c, sum := range sums {
 		same[c] = c
-		if i > 0 && compare(sorted[i-1], c) == 0 {
-			same[c] = same[sorted[i-1]]
+		if f, ok := first[sum]; !ok {
+			first[sum] = c
+		} else if p.equal(f, c) {
+			same[c] = f
 		}
 	}
 	class := map[int]uint8{}
@@ -248,4 +247,27 @@ func (p *partition) mergeColumns() (classes [256]uint8, columns []int) {
 		classes[b] = class[c]
 	}
 	return classes, columns
+}
+
+// sums of the columns, over the blocks that they lead to, in the way of FNV-1a.
+func (p *partition) sums() []uint64 {
+	sums := make([]uint64, p.a.Columns)
+	for _, begin := range p.begin {
+		from := int(p.states[begin]) * p.a.Columns
+		for c, next := range p.a.Next[from : from+p.a.Columns] {
+			sums[c] = (sums[c] ^ uint64(p.block[next])) * 1099511628211
+		}
+	}
+	return sums
+}
+
+// equal says whether two columns lead to the same blocks everywhere.
+func (p *partition) equal(x, y int) bool {
+	for _, begin := range p.begin {
+		state := p.states[begin]
+		if p.block[p.a.step(state, x)] != p.block[p.a.step(state, y)] {
+			return false
+		}
+	}
+	return true
 }

@@ -18,7 +18,7 @@ func TestAMistakeInATestIsNamedWithItsPlace(t *testing.T) {
 		"an unknown operation": {
 			head + "cases:\n- name: a\n  op: fly\n  expect: Block\n",
 			"t.yaml:4: op: \"fly\" is not one of exec, read, write, create, delete, rename, link, chmod, socket, bind, listen, " +
-				"connect, accept, sendmsg, capable, dns, syscall, map",
+				"connect, accept, sendmsg, capable, dns, syscall, map, ptrace",
 		},
 		"no path": {head + "cases:\n- {name: a, op: exec, expect: Block}\n", "t.yaml:4: path: is missing; exec needs the whole path of the file"},
 		"a path that is no whole one": {

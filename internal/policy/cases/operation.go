@@ -38,10 +38,12 @@ type Operation struct {
 	Domain     string `yaml:"domain"`
 	Syscall    string `yaml:"syscall"`
 
-	// What presets look at. Memory: the program is in no file. Entered: the process came from outside (kubectl exec).
-	Memory  bool `yaml:"memory"`
-	Entered bool `yaml:"entered"`
-	PID     int  `yaml:"pid"`
+	// What presets look at. Memory: the program is in no file. Unlinked: its file has no name any more. Entered: the process
+	// came from outside (kubectl exec). PID of the process that does it.
+	Memory   bool `yaml:"memory"`
+	Unlinked bool `yaml:"unlinked"`
+	Entered  bool `yaml:"entered"`
+	PID      int  `yaml:"pid"`
 }
 
 // MistakeError is a field of an operation that is missing or cannot be.
@@ -70,7 +72,7 @@ func Ops() []string {
 // Model is the operation as the reference model has it. The error is a MistakeError.
 func (o Operation) Model() (model.Operation, error) {
 	op := model.Operation{
-		Kind: model.Kind(o.Op), Path: o.Path, NewPath: o.NewPath, Object: o.Memory,
+		Kind: model.Kind(o.Op), Path: o.Path, NewPath: o.NewPath, Object: o.Memory, Unlinked: o.Unlinked,
 		Source: o.Source, Args: o.Args, Terminal: o.Terminal, UID: o.UID, Owner: o.Owner, NewOwner: o.Owner, Directory: o.Directory,
 		New: o.Op == string(model.Create), Syscall: o.Syscall, PID: o.PID, Entered: o.Entered,
 	}

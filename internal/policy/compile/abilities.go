@@ -14,12 +14,16 @@ import (
 type Abilities struct {
 	// Matches that it knows, by domain; it holds no other domain.
 	Matches map[Domain][]Match
+	// NotJudged are operations on files that the kernel has no hook for, in the words of users, sorted.
+	NotJudged []string
 	// Conditions that it knows.
 	Conditions Conditions
 	// Sources: rules for single executables.
 	Sources bool
 	// Postures: allow-lists.
 	Postures bool
+	// Presets: the protections that come with the product.
+	Presets bool
 }
 
 // Everything is what the core can hold.
@@ -32,10 +36,12 @@ func Everything() Abilities {
 			DomainNetwork:      {MatchProtocol},
 			DomainCapabilities: {MatchCapability},
 			DomainDNS:          {MatchName, MatchWildcard},
+			DomainSyscalls:     {MatchSyscall},
 		},
 		Conditions: ConditionOwner | ConditionRead | ConditionNoTerminal | ConditionArguments,
 		Sources:    true,
 		Postures:   true,
+		Presets:    true,
 	}
 }
 
@@ -51,10 +57,13 @@ func (a Abilities) holds(r *policy.Rule) (Reason, string) {
 	missing := conditionsOf(r) &^ a.Conditions
 	known, held := a.Matches[r.Domain]
 	switch {
+	case r.Preset != "" && a.Presets:
 	case r.Preset != "":
-		return ReasonPreset, "presets are not enforced yet"
+		return ReasonPreset, "presets are not enforced here: the kernel took no programs for them"
 	case !held:
 		return domainReason(r.Domain)
+	case r.Domain == DomainSyscalls:
+		return holdsCall(r)
 	case !slices.Contains(known, matchOf(r)):
 		return matchReason(matchOf(r))
 	case len(r.Sources) > 0 && !a.Sources:
@@ -80,7 +89,7 @@ func domainReason(d Domain) (Reason, string) {
 	case policy.DomainDNS:
 		return ReasonDNS, "DNS queries are not looked into here: the kernel took no program for that at the root of its cgroup v2 hierarchy"
 	case policy.DomainSyscalls:
-		return ReasonSyscalls, "rules on system calls are not observed yet"
+		return ReasonSyscalls, "system calls are not seen here: the kernel took no program at their tracepoint"
 	default:
 		return ReasonDevice, "rules on devices are not enforced yet"
 	}
@@ -96,6 +105,8 @@ func matchReason(m Match) (Reason, string) {
 // matchOf says what the rule's name is.
 func matchOf(r *policy.Rule) Match {
 	switch {
+	case r.Preset != "":
+		return MatchPreset
 	case r.Path != "":
 		return MatchPath
 	case r.ExecName != "":
@@ -110,6 +121,8 @@ func matchOf(r *policy.Rule) Match {
 		return MatchProtocol
 	case r.Capability != "":
 		return MatchCapability
+	case r.Domain == DomainSyscalls:
+		return MatchSyscall
 	case strings.HasPrefix(r.DNSName, "*."):
 		return MatchWildcard
 	case r.DNSName != "":
@@ -121,7 +134,8 @@ func matchOf(r *policy.Rule) Match {
 
 // nameOf is what is compared with an operation's.
 func nameOf(r *policy.Rule) string {
-	return r.Path + r.ExecName + r.Pattern + r.Directory + r.Protocol + r.Capability + strings.ToLower(strings.TrimSuffix(r.DNSName, "."))
+	return r.Path + r.ExecName + r.Pattern + r.Directory + r.Protocol + r.Capability + r.Preset + policy.DomainName(r.DNSName) +
+		strings.Join(ordered(r.Syscalls), " ")
 }
 
 func conditionsOf(r *policy.Rule) Conditions {

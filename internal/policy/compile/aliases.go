@@ -68,7 +68,7 @@ func pathsOf(selections []Selection) []string {
 				paths[path] = true
 			}
 			for _, source := range r.Sources {
-				paths[source.Path] = true
+				paths[source.Path+source.Directory] = true
 			}
 		}
 	}
@@ -115,12 +115,13 @@ func (a aliases) sources(r *policy.Rule) (sources []string, multiCall string) {
 		return []string{""}, ""
 	}
 	for _, source := range r.Sources {
-		sources = append(sources, source.Path)
-		switch found := a[source.Path]; {
+		path := source.Path + source.Directory
+		sources = append(sources, sourceOf(source, path))
+		switch found := a[path]; {
 		case found.multiCall:
 			multiCall = found.object
 		case found.object != "":
-			sources = append(sources, found.object)
+			sources = append(sources, sourceOf(source, found.object))
 		}
 	}
 	slices.Sort(sources)

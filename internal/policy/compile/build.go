@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 )
@@ -114,6 +115,7 @@ func (b *builder) read(s Selection) {
 			b.withhold(p.Ref, r.At, ReasonRefused, s.Refused)
 		case reason != "":
 			b.withhold(p.Ref, r.At, reason, why)
+		case isIdle(r):
 		default:
 			b.add(newCandidate(r, p.Ref, b.workload.AuditOnly))
 		}
@@ -131,11 +133,15 @@ func (b *builder) add(c *candidate) {
 	} else {
 		b.judges[c.Domain] = true
 	}
-	names, multiCall := b.aliases.names(c.Rule)
+	names, multiCall := b.aliases.namesOf(c.Rule)
 	sources, multiCallSource := b.aliases.sources(c.Rule)
 	if program := cmp.Or(multiCall, multiCallSource); program != "" {
 		b.withhold(c.ref, c.At, ReasonMultiCall, "the path is a link to "+program+", which is one program behind many names: "+
 			"a rule on it would hold for all of them; name "+program+" itself to mean that")
+	}
+	if lacks := b.notJudged(c); len(lacks) > 0 {
+		b.withhold(c.ref, c.At, ReasonNotJudged, "the rule is in force, but not for "+strings.Join(lacks, ", ")+
+			": this node's kernel has no hook for that")
 	}
 	k := key{domain: c.Domain, match: matchOf(c.Rule)}
 	direct := k.match == MatchDirectory

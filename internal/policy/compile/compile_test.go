@@ -17,7 +17,7 @@ import (
 
 // line is a rule of a profile without its id, as text: "process Block path /bin/sh from /bin/bash if owner args -v".
 func line(r Rule) string {
-	match := []string{"", "path", "dir", "tree", "execname", "pattern", "protocol", "capability", "name", "wildcard"}[r.Match]
+	match := []string{"", "path", "dir", "tree", "execname", "pattern", "protocol", "capability", "name", "wildcard", "preset", 20: "syscall"}[r.Match]
 	words := []string{r.Domain.String(), r.Action.String(), match, r.Path}
 	if r.Source != "" {
 		words = append(words, "from", r.Source)
@@ -138,13 +138,13 @@ func TestCompile(t *testing.T) {
 		"all domains, and what the core does not hold is named one by one": {
 			workloads: on(ksp("p", everything)), abilities: Everything(), state: StateDegraded,
 			rules: []string{
-				"process Block path /x", "process Block execname apt", "network Block protocol tcp from /s if noTerminal",
+				"none Block preset exec", "process Block path /x", "process Block execname apt", "network Block protocol tcp from /s if noTerminal",
 				"capabilities Block capability net_raw",
-				"dns Block name a.b",
+				"dns Block name a.b", "syscalls Audit syscall open",
 			},
 			left: []string{
-				"spec.apparmor AppArmorUnsupported", "spec.presets[0] PresetUnsupported",
-				"spec.syscalls.matchPaths[0] SyscallsUnsupported", "spec.syscalls.matchSyscalls[0] SyscallsUnsupported",
+				"spec.apparmor AppArmorUnsupported",
+				"spec.syscalls.matchPaths[0] SyscallPathUnsupported",
 			},
 		},
 		"an enforcer of paths loses a whole rule with its narrowing": {

@@ -122,7 +122,7 @@ func (t tally) add(g *group) {
 		entry.containers += g.containers
 		for _, u := range g.withheld[s.Policy.Ref] {
 			entry.withheld[u] = true
-			entry.left[u.Rule] = true
+			entry.left[u.Rule] = entry.left[u.Rule] || !u.InPart()
 		}
 	}
 }

@@ -100,10 +100,11 @@ const (
 	// patience is how often single globs are left out of an automaton that gets too large, before all are that follow
 	// one.
 	patience = 2
-	// work that an automaton may take, in cells: about half a second.
-	work = 1 << 23
-	// states and cells that it may have. The core has room for 16 MiB of automata: one workload gets a quarter of it.
-	states, cells = 1 << 15, 1 << 20
+	// work that an automaton may take, in cells and looks: about a second.
+	work = 1 << 24
+	// states and cells that it may have: 10,000 globs like /opt/app-7/**/*.so. The core has room for 16 MiB of automata:
+	// one domain of a workload gets half of it.
+	states, cells = 3 << 15, 1 << 21
 )
 
 func fit(g globs) *fitted {
@@ -129,7 +130,8 @@ func fit(g globs) *fitted {
 		if attempt++; attempt <= patience {
 			f.kept = slices.Delete(f.kept, excess.Glob, excess.Glob+1)
 		} else {
-			f.kept = f.kept[:excess.Glob]
+			// A quarter at least: where the work was too much, one glob less is hardly less work.
+			f.kept = f.kept[:min(excess.Glob, len(f.kept)*3/4)]
 		}
 	}
 	return f
@@ -158,12 +160,15 @@ func (b *builder) match(entries []entry) matches {
 // leaveOut withholds the rules of all globs but those that are kept.
 func (b *builder) leaveOut(g globs, kept []int) {
 	for i, rules := range g.rules {
-		if slices.Contains(kept, i) {
+		// Both are ascending.
+		if len(kept) > 0 && kept[0] == i {
+			kept = kept[1:]
 			continue
 		}
 		for _, rule := range rules {
-			b.withhold(g.entries[rule].ref, g.entries[rule].At, ReasonPatternTooComplex, "the glob needs, together with the others of the workload, "+
-				"a larger automaton than the core holds; write it with fewer ** and alternatives, or name directories")
+			b.withhold(g.entries[rule].ref, g.entries[rule].At, ReasonPatternTooComplex, "the glob "+g.patterns[i]+
+				" needs, together with the others of the workload, a larger automaton than the core holds: begin it with the folders that it means "+
+				"and not with **, have no ? or [] behind a **, or name a directory with recursive: true")
 		}
 	}
 }

@@ -22,6 +22,8 @@ type RuleInfo struct {
 	Action, Effective Action
 	// Rule is its place in the object: spec.process.matchPaths[3].
 	Rule string
+	// Preset that it is, or empty.
+	Preset string
 }
 
 // firstRuleID and lastRuleID keep the ids at both ends for verdicts that no rule of a policy made.
@@ -58,7 +60,7 @@ func (c *candidate) identity() RuleID {
 	h.Write([]byte{byte(c.Domain), byte(matchOf(c.Rule)), byte(c.Action), byte(c.effective), byte(c.conditions)})
 	sources := make([]string, 0, len(c.Sources))
 	for _, source := range c.Sources {
-		sources = append(sources, source.Path)
+		sources = append(sources, sourceOf(source, source.Path+source.Directory))
 	}
 	write(h, ordered(sources)...)
 	write(h, c.arguments...)
@@ -73,7 +75,7 @@ func ordered(texts []string) []string {
 func (c *candidate) info() RuleInfo {
 	return RuleInfo{
 		Policy: c.ref, Severity: c.Severity, Tags: c.Tags, Message: c.Message,
-		Action: c.Action, Effective: c.effective, Rule: c.At,
+		Action: c.Action, Effective: c.effective, Rule: c.At, Preset: c.Preset,
 	}
 }
 

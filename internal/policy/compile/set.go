@@ -23,6 +23,7 @@ const (
 	DomainNetwork      = policy.DomainNetwork
 	DomainCapabilities = policy.DomainCapabilities
 	DomainDNS          = policy.DomainDNS
+	DomainSyscalls     = policy.DomainSyscalls
 )
 
 // The actions.
@@ -48,6 +49,7 @@ const (
 	MatchCapability Match = 7
 	MatchName       Match = 8
 	MatchWildcard   Match = 9
+	MatchSyscall    Match = 20
 )
 
 // Conditions of a rule, a bit each. The values are shared with bpf/include/core. An operation that meets all of them is
@@ -78,9 +80,10 @@ type Rule struct {
 	Action Action
 	// Path is what Match compares: an absolute path, for a directory with "/" at its end; a base name; a glob; a
 	// protocol ("tcp"); a capability ("net_raw"); a domain name in lower case ("example.com",
-	// "*.example.com").
+	// "*.example.com"); a system call ("ptrace").
 	Path string
-	// Source is the path of the executable that the rule is for; empty for all of them.
+	// Source is the path of the executable that the rule is for; empty for all of them. That of a MatchSyscall may be a
+	// directory: "/usr/bin/" for those in it, "/usr/bin/**" for those at any depth.
 	Source     string
 	Conditions Conditions
 	// Arguments that ConditionArguments permits.

@@ -7,29 +7,37 @@ import "cmp"
 // Reason why a rule is not in force on a node.
 type Reason string
 
-// The reasons. A rule with any of them is left out whole: a rule without its narrowing would mean something else.
+// Reasons why a single rule is not in force. The message of the policy in KubeArmorNode.status.policies names them beside the
+// rule, which is left out whole: a rule without its narrowing would mean something else.
 const (
-	// ReasonInvalid: the rule can never match, or cannot be understood.
+	// ReasonInvalid: the rule can never match, or cannot be understood; the message names what to write instead.
 	ReasonInvalid Reason = "RuleInvalid"
-	// ReasonMultiCall: the path is a link to one program that has many names, and a rule on it would hit all of them.
+	// ReasonMultiCall: the path is a link to one program of many names (busybox), all of which the rule would hit; name that program to mean it.
 	ReasonMultiCall Reason = "MultiCallBinary"
-	// ReasonPatternTooComplex: the glob, together with the others of the workload, needs too large an automaton.
+	// ReasonPatternTooComplex: the glob, with the others of the workload, needs too large an automaton; write fewer `**` into one glob, or a directory.
 	ReasonPatternTooComplex Reason = "PatternTooComplex"
-	// ReasonTooManyVariants: too many rules with different conditions are for the same thing.
+	// ReasonTooManyVariants: too many rules with different conditions or arguments are for the same thing; merge some of them.
 	ReasonTooManyVariants Reason = "TooManyVariants"
-	// ReasonDNS: rules on names that are looked up.
+	// ReasonDNS: the kernel took no program that looks into DNS queries; it needs CONFIG_CGROUP_BPF, and the agent CAP_NET_ADMIN.
 	ReasonDNS Reason = "DNSUnsupported"
-	// ReasonSyscalls: rules on system calls.
+	// ReasonSyscalls: the kernel took no program at the tracepoint of system calls, so rules on them report nothing.
 	ReasonSyscalls Reason = "SyscallsUnsupported"
-	// ReasonDevice: rules on devices.
+	// ReasonSyscallPath: the rule names a path that a system call is given, which is not looked at; a rule on files with the
+	// action Audit sees the path, whatever the call.
+	ReasonSyscallPath Reason = "SyscallPathUnsupported"
+	// ReasonSyscallUnknown: no machine has a system call of that name; correct it.
+	ReasonSyscallUnknown Reason = "SyscallUnknown"
+	// ReasonDevice: rules on devices are not enforced in this version.
 	ReasonDevice Reason = "DeviceUnsupported"
-	// ReasonPreset: a preset.
+	// ReasonPreset: the preset is not enforced on this node.
 	ReasonPreset Reason = "PresetUnsupported"
 	// ReasonAppArmor: raw AppArmor rules, which only an AppArmor node has a use for.
 	ReasonAppArmor Reason = "AppArmorUnsupported"
-	// ReasonRefused: the node's enforcer takes no set that this rule's policy is part of.
+	// ReasonRefused: the kernel's tables take no set that this rule's policy is part of; the message says why, and the policy is tried again once it changes.
 	ReasonRefused Reason = "RuleRefused"
 
+	// ReasonNotJudged: the rule is in force, but for operations that the kernel has no hook for.
+	ReasonNotJudged Reason = "OperationsNotJudged"
 	// ReasonException: another rule takes something out of this one, and the enforcer cannot express that.
 	ReasonException Reason = "ExceptionUnsupported"
 
@@ -67,7 +75,7 @@ func (r Reason) OfSection() bool {
 	}
 }
 
-// Unsupported is a rule that is not in force.
+// Unsupported is a rule that is not in force, or not in full.
 type Unsupported struct {
 	// Rule is its place in the object: spec.file.matchPatterns[0].
 	Rule   string
@@ -75,6 +83,9 @@ type Unsupported struct {
 	// Message is a sentence for the policy's author.
 	Message string
 }
+
+// InPart says that the rule is in force, but for what the message names.
+func (u Unsupported) InPart() bool { return u.Reason == ReasonNotJudged }
 
 func compareUnsupported(a, b Unsupported) int {
 	return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Message, b.Message))

@@ -25,6 +25,7 @@ func Warnings(p policy.Policy) []Warning {
 	}
 	all = append(all, undecided(p.Rules)...)
 	all = append(all, forgotten(p)...)
+	all = append(all, idlePresets(p.Rules)...)
 	slices.SortStableFunc(all, func(a, b Warning) int { return compareAt(a.Rule, b.Rule) })
 	return all
 }

@@ -130,6 +130,10 @@ func TestWarnings(t *testing.T) {
 			`file: {matchPatterns: [{pattern: "/**", action: Allow}], matchPaths: [{path: /etc/shadow}]}`,
 			nil,
 		},
+		"a preset that allows": {
+			`presets: [{name: exec}, {name: protectEnv, action: Allow}]`,
+			[]string{"spec.presets[1] does nothing: a preset allows nothing, and takes nothing out of another policy's; give it the action Block or Audit, or remove it"},
+		},
 		"an allow-list of the network without names": {
 			`network: {matchProtocols: [{protocol: tcp, action: Allow}]}`,
 			[]string{"spec.network.matchProtocols[0] makes network an allow-list that forgets udp, without which no name is looked up; add protocol: udp if the workload needs it"},

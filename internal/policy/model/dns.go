@@ -11,12 +11,10 @@ import (
 // rankOfName compares names without their case and closing dot. "*.example.com" means every name below example.com, at
 // any depth, and not example.com itself; the longer wildcard is the more specific one.
 func rankOfName(r *policy.Rule, name string) (rank, bool) {
-	rule, name := plainName(r.DNSName), plainName(name)
+	rule, name := policy.DomainName(r.DNSName), policy.DomainName(name)
 	suffix, isWildcard := strings.CutPrefix(rule, "*")
 	if !isWildcard {
 		return rank{level: choose(r, levelName, levelNameFromSource)}, rule == name
 	}
 	return rank{choose(r, levelWildcard, levelWildcardFromSource), len(suffix)}, strings.HasSuffix(name, suffix)
 }
-
-func plainName(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }

@@ -14,19 +14,24 @@ const (
 	familyIPv4   = 2
 	familyIPv6   = 10
 	familyPacket = 17
+	familySMC    = 43
 
 	typeStream    = 1
 	typeDgram     = 2
 	typeRaw       = 3
 	typeRDM       = 4
 	typeSeqpacket = 5
+	typeDCCP      = 6
 
-	protocolICMP   = 1
-	protocolTCP    = 6
-	protocolUDP    = 17
-	protocolDCCP   = 33
-	protocolICMPv6 = 58
-	protocolSCTP   = 132
+	protocolICMP    = 1
+	protocolTCP     = 6
+	protocolUDP     = 17
+	protocolDCCP    = 33
+	protocolICMPv6  = 58
+	protocolSCTP    = 132
+	protocolUDPLite = 136
+	protocolSMC     = 256
+	protocolMPTCP   = 262
 )
 
 // socket that is created, bound, listened on, connected, accepted or sent on.
@@ -38,22 +43,45 @@ func (q question) socket() socket { return socket{q.Family, q.Type, q.Protocol} 
 
 func (s socket) isIP() bool { return s.family == familyIPv4 || s.family == familyIPv6 }
 
+// speaks is the protocol of an IP socket: the one that it names, or what the kernel takes for its type where it names none.
+func (s socket) speaks() int {
+	usual := map[int]int{typeStream: protocolTCP, typeDgram: protocolUDP, typeSeqpacket: protocolSCTP, typeDCCP: protocolDCCP}
+	if s.protocol == 0 {
+		return usual[s.kind]
+	}
+	return s.protocol
+}
+
+// isTCP: multipath TCP and SMC are TCP too. They begin as its connections, and stay that with a peer that knows nothing
+// else. SMC has a family of its own besides, whose protocols are numbers of another kind.
+func (s socket) isTCP() bool {
+	if s.kind != typeStream {
+		return false
+	}
+	return s.family == familySMC || s.isIP() && slices.Contains([]int{protocolTCP, protocolMPTCP, protocolSMC}, s.speaks())
+}
+
+// isUDP: so is UDP-Lite, which differs in what of a datagram its checksum covers.
+func (s socket) isUDP() bool {
+	return s.isIP() && s.kind == typeDgram && slices.Contains([]int{protocolUDP, protocolUDPLite}, s.speaks())
+}
+
 // has says whether the socket is one of what a word of matchProtocols means. A word for a protocol or for raw sockets
 // means those of IP only: tcp never means a unix socket. A word for a type means that type of any family.
 func (s socket) has(word string) bool {
 	switch strings.ToLower(word) {
 	case "tcp":
-		return s.isIP() && s.kind == typeStream && (s.protocol == 0 || s.protocol == protocolTCP)
+		return s.isTCP()
 	case "udp":
-		return s.isIP() && s.kind == typeDgram && (s.protocol == 0 || s.protocol == protocolUDP)
+		return s.isUDP()
 	case "icmp":
-		return s.isIP() && s.protocol == protocolICMP
+		return s.isIP() && s.speaks() == protocolICMP
 	case "icmpv6":
-		return s.isIP() && s.protocol == protocolICMPv6
+		return s.isIP() && s.speaks() == protocolICMPv6
 	case "sctp":
-		return s.isIP() && s.protocol == protocolSCTP
+		return s.isIP() && s.speaks() == protocolSCTP
 	case "dccp":
-		return s.isIP() && s.protocol == protocolDCCP
+		return s.isIP() && s.speaks() == protocolDCCP
 	case "raw":
 		return s.isIP() && s.kind == typeRaw
 	case "packet":
@@ -118,6 +146,5 @@ func SocketOf(word string) (family, kind, protocol int, known bool) {
 const (
 	familyUnix  = 1
 	familyTIPC  = 30
-	typeDCCP    = 6
 	protocolRaw = 255
 )

@@ -41,19 +41,21 @@ const (
 	DNS     Kind = "dns"
 	Syscall Kind = "syscall"
 
-	// MapExec makes memory that no file is behind executable. Only a preset has a word on it.
+	// MapExec makes memory executable: of the file at Path, or memory that no file is behind. Ptrace looks into another
+	// process, or takes hold of it. Only presets have a word on these.
 	MapExec Kind = "map"
+	Ptrace  Kind = "ptrace"
 )
 
 // Kinds in the order of their domains.
 func Kinds() []Kind {
 	return []Kind{
 		Exec, Read, Write, Create, Delete, Rename, Link, Chmod,
-		Socket, Bind, Listen, Connect, Accept, Sendmsg, Capable, DNS, Syscall, MapExec,
+		Socket, Bind, Listen, Connect, Accept, Sendmsg, Capable, DNS, Syscall, MapExec, Ptrace,
 	}
 }
 
-// Domain of the operations of a kind; 0 for an unknown one, and for MapExec.
+// Domain of the operations of a kind; 0 for an unknown one, and for those that only presets have a word on.
 func (k Kind) Domain() policy.Domain {
 	switch k {
 	case Exec:
@@ -86,6 +88,8 @@ type Operation struct {
 	Unresolved bool
 	// Object: it has no path at all: a pipe, a socket, memory (memfd).
 	Object bool
+	// Unlinked: the file has no name any more, or never had one. Presets look at it.
+	Unlinked bool
 
 	// Source is the executable of the task: of the one that calls exec (after a fork, the parent's), else the current
 	// one. Empty when the kernel cannot tell: then it is none that a policy names.
@@ -124,7 +128,7 @@ type Operation struct {
 // Check says why the kernel never reports such an operation.
 func (op Operation) Check() error {
 	switch {
-	case op.Kind != MapExec && op.Kind.Domain() == 0:
+	case op.Kind.Domain() == 0 && op.Kind != MapExec && op.Kind != Ptrace:
 		return fmt.Errorf("operation %q is unknown; use one of %v", op.Kind, Kinds())
 	case op.Unresolved || op.Object:
 		return nil

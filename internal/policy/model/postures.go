@@ -85,16 +85,16 @@ func (w Workload) isAudited() bool {
 	return false
 }
 
-// unresolved is the verdict on an operation whose path the kernel cannot tell. It may be any path: an allow-list does
-// not know it, and where anything is blocked, it might be that; a posture that allows says nothing against it. It is
-// always counted.
+// unresolved is the verdict on an operation whose path the kernel cannot tell. It may be any path: where anything is
+// blocked, it might be that, and an allow-list does not know it. The stronger of the two holds. It is always counted.
 func (w Workload) unresolved(q question) Verdict {
-	if w.isAllowList(q.domain) && w.postureOf(q.domain) != policy.PostureAllow {
-		v := w.posture(q, fmt.Sprintf("%s, and %s is an allow-list", pathless, q.domain))
-		v.Policy = UnresolvedPath
-		return v
+	byRules := w.unresolvedByRules(q)
+	if !w.isAllowList(q.domain) {
+		return byRules
 	}
-	return w.unresolvedByRules(q)
+	posture := w.posture(q, fmt.Sprintf("%s, and %s is an allow-list", pathless, q.domain))
+	posture.Policy = UnresolvedPath
+	return strongest([]Verdict{byRules, posture})
 }
 
 const pathless = "the kernel cannot tell its path"

@@ -77,3 +77,12 @@ func TestPathsThatTheKernelCannotTellWhereThePostureAllows(t *testing.T) {
 		"what cannot be passes":    {[]string{"file Allow path /a"}, "read unresolved", "Allow"},
 	}, posture(policy.PostureAllow))
 }
+
+func TestPathsThatTheKernelCannotTellWhereThePostureAudits(t *testing.T) {
+	hold(t, map[string]sentence{
+		"what might be blocked is":          {[]string{"file Allow path /a", "file Block path /b"}, "read unresolved", "Block UnresolvedPath"},
+		"whoever it is blocked for":         {[]string{"process Allow tree /", "process Block path /b from /x"}, "exec unresolved by /y", "Block UnresolvedPath"},
+		"what might be audited is audited":  {[]string{"file Allow path /a", "file Audit path /b"}, "read unresolved", "Audit UnresolvedPath"},
+		"what no rule stops is audited too": {[]string{"file Allow path /a"}, "read unresolved", "Audit UnresolvedPath"},
+	}, posture(policy.PostureAudit))
+}

@@ -5,8 +5,6 @@ package model
 import (
 	"strconv"
 	"strings"
-
-	"github.com/kubearmor/kubearmor-operator/internal/policy"
 )
 
 // Names of the presets.
@@ -20,17 +18,18 @@ const (
 
 // presetMatches says what a preset protects from.
 func presetMatches(name string, op Operation) bool {
+	nameless := op.Object || op.Unlinked
 	switch name {
 	case presetProtectEnv:
 		entry, others := op.othersProc()
 		return others && (entry == "environ" || strings.HasPrefix(entry, "task/") && strings.HasSuffix(entry, "/environ"))
 	case presetProtectProc:
 		_, others := op.othersProc()
-		return others
+		return others || op.Kind == Ptrace
 	case presetFilelessExec:
-		return op.Kind == Exec && op.Object
+		return nameless && (op.Kind == Exec || op.Kind == MapExec)
 	case presetAnonymousMapExec:
-		return op.Kind == MapExec
+		return nameless && (op.Kind == Exec || op.Kind == MapExec) || op.Kind == MapExec && op.Path == ""
 	case presetExec:
 		return op.Kind == Exec && op.Entered
 	default:
@@ -38,19 +37,19 @@ func presetMatches(name string, op Operation) bool {
 	}
 }
 
-// othersProc is what of another process's directory in /proc is accessed.
+// othersProc is what of another process's directory in /proc is opened; it is empty for the directory itself.
 func (op Operation) othersProc() (entry string, others bool) {
-	if op.Kind.Domain() != policy.DomainFile || op.Unresolved || op.Object {
+	if op.Kind != Read && op.Kind != Write || op.Unresolved || op.Object {
 		return "", false
 	}
 	rest, inProc := strings.CutPrefix(fold(op.Path), "/proc/")
-	process, entry, inside := strings.Cut(rest, "/")
+	process, entry, _ := strings.Cut(rest, "/")
 	pid, err := strconv.Atoi(process)
-	return entry, inProc && inside && err == nil && pid != op.PID
+	return entry, inProc && err == nil && pid != op.PID
 }
 
 // presets gives the verdict of the presets that match: the strongest action, then as for rules. They are judged beside
-// the domains, and an Allow among them makes no allow-list: it only says that no weaker policy's preset is meant.
+// the domains. A preset whose action is Allow does nothing: it makes no allow-list, and takes nothing out of another one.
 func (w Workload) presets(op Operation) (Verdict, bool) {
 	var best *claim
 	for i := range w.Policies {

@@ -57,14 +57,13 @@ const (
 	levelCapabilityFromSource
 )
 
-// The levels of system calls.
+// The levels of system calls: of rules for all executables, then those for a directory of them, then those for one.
 const (
 	levelCall level = iota + 1
 	levelCallInDirectory
 	levelCallOnPath
-	levelCallFromSource
-	levelCallInDirectoryFromSource
-	levelCallOnPathFromSource
+	// callLevels is how many levels there are of each.
+	callLevels = iota
 )
 
 // rankOf says whether a rule matches the question, its source too, and how exactly.

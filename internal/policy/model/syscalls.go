@@ -15,13 +15,38 @@ func (w Workload) rankOfCall(r *policy.Rule, q question) (rank, bool) {
 	if !slices.Contains(r.Syscalls, q.Syscall) && (len(r.Syscalls) > 0 || !onPath) {
 		return rank{}, false
 	}
+	by, depth := w.callerOf(r, q.Source)
 	switch {
 	case r.Path != "":
-		return rank{level: choose(r, levelCallOnPath, levelCallOnPathFromSource)}, w.isExactly(r.Path, q.path)
+		return rank{by + levelCallOnPath, depth}, w.isExactly(r.Path, q.path)
 	case r.Directory != "":
-		depth := w.depthIn(r.Directory, r.Recursive, q.path)
-		return rank{choose(r, levelCallInDirectory, levelCallInDirectoryFromSource), depth}, depth > 0
+		below := w.depthIn(r.Directory, r.Recursive, q.path)
+		return rank{by + levelCallInDirectory, below}, below > 0
 	default:
-		return rank{level: choose(r, levelCall, levelCallFromSource)}, true
+		return rank{by + levelCall, depth}, true
 	}
+}
+
+// callerOf says how exactly a rule whose source matches names the executable, in levels, and how deep the directory is
+// that it names. Of two rules for the same directory the plain one is more specific than the recursive one.
+func (w Workload) callerOf(r *policy.Rule, source string) (level, int) {
+	deepest := 0
+	for i := range r.Sources {
+		s := &r.Sources[i]
+		if s.Path != "" && w.isExactly(s.Path, source) {
+			return 2 * callLevels, 0
+		}
+		if s.Directory == "" {
+			continue
+		}
+		if depth := 2 * w.depthIn(s.Directory, s.Recursive, source); depth > 0 && !s.Recursive {
+			deepest = max(deepest, depth+1)
+		} else {
+			deepest = max(deepest, depth)
+		}
+	}
+	if len(r.Sources) == 0 {
+		return 0, 0
+	}
+	return callLevels, deepest
 }

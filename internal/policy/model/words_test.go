@@ -121,6 +121,8 @@ func operation(tb testing.TB, line string) Operation {
 			op.Unresolved = true
 		case "object":
 			op.Object = true
+		case "unlinked":
+			op.Unlinked = true
 		case "directory":
 			op.Directory = true
 		case "new":

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
+	"github.com/kubearmor/kubearmor-operator/internal/policy"
 )
 
 // Protocols are the words of matchProtocols.
@@ -67,7 +68,7 @@ const (
 // DNSName is a name as rules have it: in lower case and without the closing dot; or "*." and the name that all those
 // are below. The error says why nobody can look it up.
 func DNSName(name string) (string, error) {
-	clean := strings.TrimSuffix(strings.ToLower(name), ".")
+	clean := policy.DomainName(name)
 	if len(clean) > domainMax {
 		return "", fmt.Errorf("is longer than %d bytes, the longest name of the DNS", domainMax)
 	}

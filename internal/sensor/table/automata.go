@@ -24,42 +24,68 @@ type Placed struct {
 	Classes, Start uint32
 }
 
-// automata are appended one after the other. Page 0 is empty, so that no address is 0.
+// automata are appended one after the other, and share pages: most profiles have few patterns. Neither a row nor a map of
+// classes straddles a page. Nothing is at address 0.
 type automata struct {
 	pages []Page
+	// end is the first free cell.
+	end uint32
 	// held are those that are there already, by their content: many profiles have the same patterns.
 	held map[[sha256.Size]byte]Placed
+	// classes are the maps that are there already.
+	classes map[[256]uint8]uint32
 }
 
 func newAutomata() automata {
-	return automata{pages: make([]Page, 1), held: map[[sha256.Size]byte]Placed{}}
+	return automata{pages: make([]Page, 1), end: 1, held: map[[sha256.Size]byte]Placed{}, classes: map[[256]uint8]uint32{}}
 }
 
-// add gives an automaton a page of its own for its map of classes, and for its rows behind it. No row straddles a page.
+// add lays an automaton out behind the others, unless an equal one is there.
 func (t *automata) add(a *automaton.Automaton) (Placed, error) {
 	id := digest(a)
 	if placed, ok := t.held[id]; ok {
 		return placed, nil
 	}
-	first := uint32(len(t.pages)) * PageCells
-	rows, end := addresses(a, first+classMapCells)
+	at, known := t.classes[a.Classes]
+	end := t.end
+	if !known {
+		at = within(end, classMapCells)
+		end = at + classMapCells
+	}
+	rows, end := addresses(a, end)
 	pages := int((end + PageCells - 1) / PageCells)
 	if pages > MaxPages {
 		return Placed{}, &FullError{Table: "automata", Need: pages, Capacity: MaxPages}
 	}
-	t.pages = append(t.pages, make([]Page, pages-len(t.pages))...)
-	for b, class := range a.Classes {
-		*t.cell(first + uint32(b/4)) |= uint32(class) << (b % 4 * 8)
+	t.pages = append(t.pages, make([]Page, max(pages-len(t.pages), 0))...)
+	t.end = end
+	if !known {
+		t.classes[a.Classes] = at
+		for b, class := range a.Classes {
+			*t.cell(at + uint32(b/4)) |= uint32(class) << (b % 4 * 8)
+		}
 	}
+	t.write(a, rows)
+	placed := Placed{Classes: at, Start: rows[a.Start]}
+	t.held[id] = placed
+	return placed, nil
+}
+
+func (t *automata) write(a *automaton.Automaton, rows []uint32) {
 	for state := 1; state < len(rows); state++ {
 		*t.cell(rows[state]) = a.Accept[state]
 		for column := range a.Columns {
 			*t.cell(rows[state] + 1 + uint32(column)) = rows[a.Next[state*a.Columns+column]]
 		}
 	}
-	placed := Placed{Classes: first, Start: rows[a.Start]}
-	t.held[id] = placed
-	return placed, nil
+}
+
+// within is the first address from at on where so many cells are in one page.
+func within(at, cells uint32) uint32 {
+	if left := PageCells - at%PageCells; left < cells {
+		return at + left
+	}
+	return at
 }
 
 // addresses of the rows by state, from the cell at on, and the end of the last one. The dead state has none.
@@ -67,11 +93,8 @@ func addresses(a *automaton.Automaton, at uint32) (rows []uint32, end uint32) {
 	rows = make([]uint32, len(a.Accept))
 	size := uint32(1 + a.Columns)
 	for state := 1; state < len(rows); state++ {
-		if left := PageCells - at%PageCells; left < size {
-			at += left
-		}
-		rows[state] = at
-		at += size
+		rows[state] = within(at, size)
+		at = rows[state] + size
 	}
 	return rows, at
 }

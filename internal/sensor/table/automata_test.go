@@ -46,21 +46,22 @@ func TestASmallAutomatonIsLaidOutAsTheContractSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Rows of the start, behind the slash, behind a, behind b: an accept id, then other bytes, the slash, a, b.
-	const start, slash, first, second = 1024 + 64, 1024 + 69, 1024 + 74, 1024 + 79
+	// The map of classes is at 1. Rows of the start, behind the slash, behind a, behind b: an accept id, then other bytes,
+	// the slash, a, b.
+	const start, slash, first, second = 65, 70, 75, 80
 	var want Page
-	want['/'/4] = 1 << ('/' % 4 * 8)
-	want['a'/4] = 2<<('a'%4*8) | 3<<('b'%4*8)
-	copy(want[64:], []uint32{
+	want[1+'/'/4] = 1 << ('/' % 4 * 8)
+	want[1+'a'/4] = 2<<('a'%4*8) | 3<<('b'%4*8)
+	copy(want[start:], []uint32{
 		0, 0, slash, 0, 0,
 		0, 0, 0, first, second,
 		1, 0, 0, 0, 0,
 		2, 0, 0, 0, 0,
 	})
-	if diff := cmp.Diff([]Page{{}, want}, held.pages); diff != "" {
+	if diff := cmp.Diff([]Page{want}, held.pages); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if placed != (Placed{Classes: 1024, Start: start}) {
+	if placed != (Placed{Classes: 1, Start: start}) {
 		t.Errorf("it is at %+v", placed)
 	}
 }
@@ -77,8 +78,8 @@ func TestAutomataSayWhatTheySaidBefore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if placed.Classes%PageCells != 0 || placed.Classes == 0 {
-			t.Errorf("its classes begin at cell %d", placed.Classes)
+		if last := placed.Classes + classMapCells - 1; placed.Classes/PageCells != last/PageCells || placed.Classes == 0 {
+			t.Errorf("its classes are in the cells %d to %d", placed.Classes, last)
 		}
 		at = append(at, placed)
 	}
@@ -150,29 +151,35 @@ func TestNoRowStraddlesAPage(t *testing.T) {
 	}
 }
 
-func TestEqualAutomataAreHeldOnce(t *testing.T) {
+func TestEqualAutomataAreHeldOnceAndEqualClassesToo(t *testing.T) {
 	held := newAutomata()
 	one, _ := held.add(automatonOf(t, "/a*"))
 	other, _ := held.add(automatonOf(t, "/b*"))
+	twice, _ := held.add(automatonOf(t, "/aa*"))
+	end := held.end
 	again, _ := held.add(automatonOf(t, "/a*"))
-	if one != again || one == other || len(held.pages) != 3 {
-		t.Errorf("%+v, %+v, %+v in %d pages", one, other, again, len(held.pages))
+	if one != again || one == other || one == twice || held.end != end {
+		t.Errorf("%+v, %+v, %+v up to cell %d, %d before", one, other, again, held.end, end)
+	}
+	if one.Classes != twice.Classes || one.Classes == other.Classes || len(held.pages) != 1 {
+		t.Errorf("%+v, %+v, %+v in %d pages", one, other, twice, len(held.pages))
 	}
 }
 
 func TestAutomataThatDoNotFitAreRefusedAndLeaveNothing(t *testing.T) {
 	held := newAutomata()
-	held.pages = make([]Page, MaxPages-1)
+	held.pages, held.end = make([]Page, MaxPages-1), (MaxPages-1)*PageCells
 	if _, err := held.add(automatonOf(t, "/a")); err != nil {
 		t.Errorf("the last page: %v", err)
 	}
+	held.end = MaxPages*PageCells - classMapCells - 1
 	_, err := held.add(automatonOf(t, "/b"))
 	var full *FullError
-	if !errors.As(err, &full) || *full != (FullError{"automata", MaxPages + 1, MaxPages}) {
+	if !errors.As(err, &full) || *full != (FullError{"automata", MaxPages + 1, MaxPages, 0}) {
 		t.Errorf("one page more: %v", err)
 	}
-	if len(held.pages) != MaxPages || MaxPages*PageCells*4 != 16<<20 {
-		t.Errorf("%d pages", len(held.pages))
+	if len(held.pages) != MaxPages || MaxPages*PageCells*4 != 16<<20 || held.end != MaxPages*PageCells-classMapCells-1 {
+		t.Errorf("%d pages, up to cell %d", len(held.pages), held.end)
 	}
 	if _, err := held.add(automatonOf(t, "/b")); !errors.As(err, &full) {
 		t.Errorf("it is held after all: %v", err)

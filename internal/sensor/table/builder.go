@@ -15,6 +15,8 @@ type Builder struct {
 	key      Key
 	entries  []keyed
 	automata automata
+	// folders are those of the entries that are for folders above what Block rules name.
+	folders int
 }
 
 // keyed is an entry with the hash of its key.
@@ -34,7 +36,7 @@ func (b *Builder) AddProfile(p compile.Profile) (Summary, error) {
 	if problem := checkProfile(p); problem != nil {
 		return Summary{}, problem
 	}
-	entries, problem := entriesOf(p, b.key)
+	l, problem := layOut(p, b.key)
 	if problem != nil {
 		return Summary{}, problem
 	}
@@ -50,7 +52,8 @@ func (b *Builder) AddProfile(p compile.Profile) (Summary, error) {
 		}
 		s.Automata[i] = placed
 	}
-	b.entries = append(b.entries, entries...)
+	b.entries = append(b.entries, l.entries...)
+	b.folders += l.folders
 	return s, nil
 }
 
@@ -62,7 +65,7 @@ var errTwice = errors.New("two entries of the table of rules have one key: a pro
 // Build lays out everything that was added. It fails with a *FullError for too many rules.
 func (b *Builder) Build() (*Tables, error) {
 	if len(b.entries) > MaxEntries {
-		return nil, &FullError{Table: "rules", Need: len(b.entries), Capacity: MaxEntries}
+		return nil, &FullError{Table: "rules", Need: len(b.entries), Capacity: MaxEntries, Folders: b.folders}
 	}
 	sorted := slices.Clone(b.entries)
 	slices.SortFunc(sorted, func(x, y keyed) int {

@@ -61,17 +61,21 @@ func check(rule *compile.Rule) string {
 		return "an argument has a zero byte"
 	}
 	if rule.Source != "" {
-		if text := checkPath(rule.Source, false); text != "" {
+		if text := checkSource(rule); text != "" {
 			return "its source: " + text
 		}
 	}
 	switch rule.Domain {
+	case 0:
+		return checkPreset(rule)
 	case compile.DomainProcess, compile.DomainFile:
 		return checkObject(rule)
 	case compile.DomainNetwork, compile.DomainCapabilities:
 		return checkWord(rule)
 	case compile.DomainDNS:
 		return checkDomainName(rule)
+	case compile.DomainSyscalls:
+		return checkCall(rule)
 	default:
 		return fmt.Sprintf("the core has no domain %d", rule.Domain)
 	}

@@ -29,7 +29,7 @@ func TestWhatCanNeverMatchIsRefused(t *testing.T) {
 		"a zero byte":                        {func(r *compile.Rule) { r.Path = "/a\x00" }, "zero byte"},
 		"a component that is too long":       {func(r *compile.Rule) { r.Path = "/" + strings.Repeat("n", 256) }, "255 bytes"},
 		"a path that is too long":            {func(r *compile.Rule) { r.Path = strings.Repeat("/n", 2049) }, "4096 bytes"},
-		"a domain that is not the core's":    {func(r *compile.Rule) { r.Domain = policy.DomainSyscalls }, "domain 6"},
+		"a domain that is not the core's":    {func(r *compile.Rule) { r.Domain = policy.DomainDevice }, "domain 7"},
 		"an action that is none":             {func(r *compile.Rule) { r.Action = compile.ActionNone }, "action 0"},
 		"a match that is none":               {func(r *compile.Rule) { r.Match = 0 }, "match 0"},
 		"a match of another domain":          {func(r *compile.Rule) { r.Match = compile.MatchCapability }, "match 7"},
@@ -49,6 +49,10 @@ func TestWhatCanNeverMatchIsRefused(t *testing.T) {
 		"a terminal of a capability":         {func(r *compile.Rule) { *r = with(rule(1, block, caps, compile.MatchCapability, "kill"), "", 4) }, "condition 0x4"},
 		"an unknown protocol":                {func(r *compile.Rule) { *r = rule(1, block, network, compile.MatchProtocol, "TCP") }, "no such protocol"},
 		"an unknown capability":              {func(r *compile.Rule) { *r = rule(1, block, caps, compile.MatchCapability, "cap_kill") }, "no such capability"},
+		"a system call that is blocked":      {func(r *compile.Rule) { *r = rule(1, block, compile.DomainSyscalls, compile.MatchSyscall, "bpf") }, "only audited"},
+		"one that there is not":              {func(r *compile.Rule) { *r = call(1, "bfp", "") }, "no machine"},
+		"one by a relative directory":        {func(r *compile.Rule) { *r = call(1, "bpf", "d/") }, "its source: it is not absolute"},
+		"one with another match":             {func(r *compile.Rule) { r.Domain = compile.DomainSyscalls }, "match 1"},
 		"a path of the network":              {func(r *compile.Rule) { r.Domain = network }, "match 1"},
 	}
 	for name, test := range tests {

@@ -7,22 +7,26 @@ import (
 	"math/rand/v2"
 )
 
-// maxKicks bounds how many entries one insertion moves. Below 80 % load it takes a few.
+// maxKicks bounds how many entries one insertion moves. Below 92 % load it takes a few.
 const maxKicks = 500
 
-// leastBuckets are those of a load of 80 %.
-func leastBuckets(entries int) int {
-	return max(1, (entries*5+4*BucketSlots-1)/(4*BucketSlots))
-}
+// leastBuckets are those of a load of 92 %, which is 26 B for an entry.
+func leastBuckets(entries int) int { return bucketsFor(entries, 92) }
 
 // mostBuckets are those of 40 %, which is 60 B for an entry; a small table may have a few more.
-func mostBuckets(least int) int { return max(2*least, least+2*BucketSlots) }
+func mostBuckets(entries int) int {
+	return max(bucketsFor(entries, 40), leastBuckets(entries)+2*BucketSlots)
+}
+
+func bucketsFor(entries, percent int) int {
+	slots := percent * BucketSlots
+	return max(1, (entries*100+slots-1)/slots)
+}
 
 // place finds buckets for sorted entries: at first as few as may be, and then more and more until all entries have room
 // and no tag is ambiguous.
 func place(entries []keyed) ([]Bucket, error) {
-	least := leastBuckets(len(entries))
-	for n := least; n <= mostBuckets(least); n += 1 + n/32 {
+	for n := leastBuckets(len(entries)); n <= mostBuckets(len(entries)); n += 1 + n/32 {
 		if slots, ok := newCuckoo(entries, n).fill(); ok {
 			return encode(entries, slots, n), nil
 		}

@@ -16,7 +16,8 @@ type Key [2]uint64
 // Sum is what a Hasher gives. The first half says in which buckets an entry may be, the second one is its tag.
 type Sum [2]uint64
 
-// Hasher is SipHash-1-3 with 128 bits of output, over whole words: the twin of bpf/include/core/hash.h.
+// Hasher is SipHash-1-3, of whose last state both halves are the hash, over whole words: the twin of
+// bpf/include/core/hash.h.
 type Hasher struct {
 	v     [4]uint64
 	words uint64
@@ -81,9 +82,10 @@ func (h Hasher) Select(s Selector) Sum {
 func (h Hasher) Sum() Sum {
 	h.absorb(h.words << 59)
 	h.v[2] ^= 0xee
-	first := h.fold()
-	h.v[1] ^= 0xdd
-	return Sum{first, h.fold()}
+	for range 3 {
+		h.round()
+	}
+	return Sum{h.v[0] ^ h.v[1], h.v[2] ^ h.v[3]}
 }
 
 // Selector says which entry about a path, name or code is meant.
@@ -115,11 +117,4 @@ func (h *Hasher) absorb(word uint64) {
 	h.v[3] ^= word
 	h.round()
 	h.v[0] ^= word
-}
-
-func (h *Hasher) fold() uint64 {
-	for range 3 {
-		h.round()
-	}
-	return h.v[0] ^ h.v[1] ^ h.v[2] ^ h.v[3]
 }

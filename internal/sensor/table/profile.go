@@ -16,10 +16,12 @@ type layout struct {
 	entries []keyed
 	// classes of the executables that rules are for, from 1, in the order of their paths.
 	classes map[string]uint32
+	// folders are how many of the entries are of KindAncestor.
+	folders int
 }
 
-// entriesOf lays out a profile that was checked.
-func entriesOf(p compile.Profile, key Key) ([]keyed, *Problem) {
+// layOut makes the entries of a profile that was checked.
+func layOut(p compile.Profile, key Key) (*layout, *Problem) {
 	l := &layout{profile: p, key: key, entries: make([]keyed, 0, len(p.Rules))}
 	l.addSources()
 	if problem := l.addChains(); problem != nil {
@@ -28,7 +30,7 @@ func entriesOf(p compile.Profile, key Key) ([]keyed, *Problem) {
 	l.addPatterns()
 	l.addArguments()
 	l.addAncestors()
-	return l.entries, nil
+	return l, nil
 }
 
 // add makes an entry about what h has read.
@@ -40,7 +42,7 @@ func (l *layout) add(h Hasher, s Selector, e Entry) {
 func (l *layout) addSources() {
 	var paths []string
 	for _, rule := range l.profile.Rules {
-		if rule.Source != "" {
+		if rule.Source != "" && rule.Match != compile.MatchSyscall {
 			paths = append(paths, rule.Source)
 		}
 	}
@@ -63,6 +65,9 @@ type subject struct {
 }
 
 func subjectOf(rule *compile.Rule) subject {
+	if rule.Match == compile.MatchSyscall {
+		return callSubject(rule)
+	}
 	return subject{rule.Domain, kindOf(rule.Match), rule.Path, rule.Source}
 }
 
@@ -84,6 +89,8 @@ func kindOf(m compile.Match) Kind {
 		return KindName
 	case compile.MatchWildcard:
 		return KindWildcard
+	case compile.MatchPreset:
+		return KindPreset
 	default:
 		return 0
 	}
@@ -94,7 +101,7 @@ func (l *layout) addChains() *Problem {
 	rules := l.profile.Rules
 	last := make(map[subject]chainEnd, len(rules))
 	for i := range rules {
-		if rules[i].Match == compile.MatchPattern {
+		if rules[i].Match == compile.MatchPattern || !possible(&rules[i]) {
 			continue
 		}
 		s := subjectOf(&rules[i])
@@ -107,9 +114,25 @@ func (l *layout) addChains() *Problem {
 			return problem(&rules[i], "the profile has more than %d rules for the same domain, match, path and source", compile.MaxVariants)
 		}
 		last[s] = chainEnd{entry: len(l.entries), variant: variant}
-		l.add(l.read(s), Selector{Domain: s.domain, Kind: s.kind, Variant: uint16(variant), Source: l.classes[s.source]}, entryOf(&rules[i]))
+		l.add(l.read(s), Selector{Domain: s.domain, Kind: s.kind, Variant: uint16(variant), Source: l.sourceOf(s)}, entryOf(&rules[i]))
 	}
 	return nil
+}
+
+// possible says whether this machine has what the rule names.
+func possible(rule *compile.Rule) bool {
+	if rule.Match != compile.MatchSyscall {
+		return true
+	}
+	_, known := codeOf(rule.Path)
+	return known
+}
+
+func (l *layout) sourceOf(s subject) uint32 {
+	if s.domain == compile.DomainSyscalls && s.kind != KindSyscall {
+		return callWord(s.source)
+	}
+	return l.classes[s.source]
 }
 
 // chainEnd is the last entry of a chain so far.
@@ -126,6 +149,12 @@ func (l *layout) read(s subject) Hasher {
 	case KindCapability:
 		number, _ := CapabilityNumber(s.path)
 		h.Word(uint64(number))
+	case KindPreset:
+		code, _ := presetCode(s.path)
+		h.Word(uint64(code))
+	case KindSyscall:
+		code, _ := codeOf(s.path)
+		h.Word(uint64(code))
 	case KindName, KindWildcard:
 		h.Name(strings.TrimPrefix(s.path, wildcard))
 	default:
@@ -136,7 +165,8 @@ func (l *layout) read(s subject) Hasher {
 
 func entryOf(rule *compile.Rule) Entry {
 	e := Entry{ID: rule.ID, Action: rule.Action, Conditions: rule.Conditions}
-	if rule.Match == compile.MatchDirectory {
+	_, directory, recursive := callSource(rule.Source)
+	if rule.Match == compile.MatchDirectory || rule.Match == compile.MatchSyscall && directory && !recursive {
 		e.Flags |= FlagDirect
 	}
 	return e
@@ -204,6 +234,7 @@ func (l *layout) addAncestors() {
 			l.add(l.read(s), Selector{Domain: s.domain, Kind: s.kind, Source: l.classes[s.source]}, Entry{ID: rule.ID, Action: rule.Action})
 		}
 	}
+	l.folders = len(seen)
 }
 
 // named says whether the match names a path.

@@ -259,7 +259,7 @@ func TestASummaryTellsTheCoreWhereToLook(t *testing.T) {
 	want := Summary{
 		Profile:  7,
 		Depths:   [2]uint64{0, 1<<0 | 1<<2 | 1<<63},
-		Automata: [2]Placed{{}, {1024, 1024 + 64}},
+		Automata: [2]Placed{{}, {1, 65}},
 	}
 	want.Domains[process] = DomainRules | DomainBlocks | DomainExact | DomainExecName
 	want.Domains[files] = DomainRules | DomainBlocks | DomainAudits | DomainDirectory | DomainPatterns

@@ -44,8 +44,11 @@ func SocketCodes(family, kind, protocol int) (protocols, types []Protocol) {
 		}
 	}
 	ip := family == 2 || family == 10
-	add(&protocols, ip && kind == 1 && (protocol == 0 || protocol == 6), ProtocolTCP)
-	add(&protocols, ip && kind == 2 && (protocol == 0 || protocol == 17), ProtocolUDP)
+	if protocol == 0 {
+		protocol = map[int]int{1: 6, 2: 17, 5: 132, 6: 33}[kind]
+	}
+	add(&protocols, kind == 1 && (family == 43 || ip && (protocol == 6 || protocol == 262 || protocol == 256)), ProtocolTCP)
+	add(&protocols, ip && kind == 2 && (protocol == 17 || protocol == 136), ProtocolUDP)
 	add(&protocols, ip && protocol == 1, ProtocolICMP)
 	add(&protocols, ip && protocol == 58, ProtocolICMPv6)
 	add(&protocols, ip && protocol == 132, ProtocolSCTP)

@@ -34,7 +34,8 @@ const deepest = 63
 // Summary is what a binding says of its profile.
 type Summary struct {
 	Profile compile.ProfileID
-	// Domains and Postures by domain. A posture is none, Allow, Audit or Block.
+	// Domains and Postures by domain. A posture is none, Allow, Audit or Block. In the place of domain 0 is a bit for the
+	// code of each preset.
 	Domains  [policy.Domains]DomainFlags
 	Postures [policy.Domains]compile.Action
 	// Depths at which there are directories, of processes and of files: bit 0 for "/", bit 1 for "/etc/"; bit 63 stands
@@ -42,6 +43,9 @@ type Summary struct {
 	Depths [2]uint64
 	// Names are the numbers of labels that wildcards have: bit 1 for "*.example"; bit 63 for 63 and more.
 	Names uint64
+	// Calls are the system calls with rules, a bit for the last six bits of each code. CallDepths are those of the
+	// directories of executables that such rules are for, as in Depths.
+	Calls, CallDepths uint64
 	// Automata of the patterns of processes and of files.
 	Automata [2]Placed
 }
@@ -61,6 +65,11 @@ func summarise(p compile.Profile) Summary {
 }
 
 func (s *Summary) add(rule *compile.Rule) {
+	if rule.Match == compile.MatchPreset {
+		code, _ := presetCode(rule.Path)
+		s.Domains[0] |= 1 << code
+		return
+	}
 	flags := DomainRules
 	switch rule.Action {
 	case compile.ActionBlock:
@@ -84,6 +93,9 @@ func (s *Summary) add(rule *compile.Rule) {
 	}
 	if rule.Source != "" {
 		flags |= DomainSources
+	}
+	if rule.Match == compile.MatchSyscall {
+		s.addCall(rule)
 	}
 	s.Domains[rule.Domain] |= flags
 }

@@ -14,8 +14,9 @@ import (
 // Limits of one generation.
 const (
 	// MaxEntries are more than rules: a rule may need one for its source, for each of its arguments, and, if it blocks,
-	// for each folder above it.
-	MaxEntries = 262144
+	// for each folder above it that no other rule has. They take the 10 MiB that 1,000 policies and 100,000 rules may
+	// take: 4 KiB for a policy, and 64 B for a rule.
+	MaxEntries = 393216
 	// MaxPages of automata are 16 MiB.
 	MaxPages = 4096
 )
@@ -53,6 +54,9 @@ const (
 	// KindName, KindWildcard: the labels of a domain name, the last one first, each behind its length.
 	KindName     Kind = 10
 	KindWildcard Kind = 11
+	// KindSyscall: one word, the code, for every executable. What is for one executable or a directory of them is
+	// KindExact or KindDirectory of its path, with the code and one as the source.
+	KindSyscall Kind = 20
 )
 
 // Flags of an entry.
@@ -112,7 +116,7 @@ type Tables struct {
 	Buckets []Bucket
 	// Entries in them.
 	Entries int
-	// Pages of the automata; there is at least one, and the first one is empty.
+	// Pages of the automata; there is at least one. No automaton is at address 0.
 	Pages []Page
 }
 
@@ -146,10 +150,12 @@ type FullError struct {
 	Table string
 	// Need is at least what the generation needs.
 	Need, Capacity int
+	// Folders are those of the entries that stand for folders above what Block rules name.
+	Folders int
 }
 
 func (e *FullError) Error() string {
-	return fmt.Sprintf("table %q holds %d entries and the policies need %d: select fewer workloads or use fewer rules", e.Table, e.Capacity, e.Need)
+	return fmt.Sprintf("table %q holds %d and the policies need %d", e.Table, e.Capacity, e.Need)
 }
 
 // Problem says why a rule, or a profile where Rule has no Match, cannot be laid out.

@@ -14,14 +14,14 @@ import (
 func TestJSONReadsBackAsTheMessage(t *testing.T) {
 	alert := &Alert{
 		Timestamp: 1700000000, PolicyName: `a "b" <c>`, UID: 0, HostPID: 7, ATags: []string{"x", "y"},
-		Owner: &Podowner{Ref: "Pod", Name: "p"}, EventData: map[string]string{"k": "v\n"}, MaxAlertsPerSec: 10,
+		Owner: &Podowner{Ref: "Pod", Name: "p"}, EventData: map[string]string{"k": "v\n", "b": `c\d`, "a": "é\u2028"}, MaxAlertsPerSec: 10,
 	}
 	var line bytes.Buffer
 	if err := WriteJSON(&line, alert); err != nil {
 		t.Fatal(err)
 	}
 	want := `{"Timestamp":1700000000,"HostPID":7,"PPID":0,"PID":0,"UID":0,"PolicyName":"a \"b\" <c>","HostPPID":0,"ATags":["x","y"],` +
-		`"Owner":{"Ref":"Pod","Name":"p"},"MaxAlertsPerSec":10,"EventData":{"k":"v\n"}}`
+		`"Owner":{"Ref":"Pod","Name":"p"},"MaxAlertsPerSec":10,"EventData":{"a":"é\u2028","b":"c\\d","k":"v\n"}}`
 	if diff := cmp.Diff(want, line.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

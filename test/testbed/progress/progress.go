@@ -25,9 +25,6 @@ func New(out io.Writer) *Log {
 	return &Log{out: out, start: time.Now()}
 }
 
-// Elapsed since the log was made.
-func (l *Log) Elapsed() time.Duration { return time.Since(l.start) }
-
 // Printf writes one line.
 func (l *Log) Printf(format string, args ...any) {
 	l.mu.Lock()

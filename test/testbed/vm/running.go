@@ -22,7 +22,6 @@ type Running struct {
 	command *exec.Cmd
 	console *tail
 	done    chan struct{}
-	err     error
 }
 
 // Start boots a machine. When ctx ends, the machine is killed.
@@ -76,15 +75,9 @@ func (r *Running) run(files *inherited, started chan<- error) {
 	}
 	files.started()
 	started <- nil
-	r.err = r.command.Wait()
+	_ = r.command.Wait() // a machine that panics ends without an error; what QEMU itself has to say is on the console
 	files.copied.Wait()
 	close(r.done)
-}
-
-// Wait until the machine is off. The error is QEMU's: a machine that panics ends without one.
-func (r *Running) Wait() error {
-	<-r.done
-	return r.err
 }
 
 // Done is closed when the machine is off.

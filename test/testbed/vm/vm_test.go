@@ -3,13 +3,16 @@
 package vm
 
 import (
+	"io"
 	"os/exec"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/kubearmor/kubearmor-operator/test/testbed/cache"
 	"github.com/kubearmor/kubearmor-operator/test/testbed/kernel"
+	"github.com/kubearmor/kubearmor-operator/test/testbed/progress"
 )
 
 func TestShellLineGivesTheShellTheSameArguments(t *testing.T) {
@@ -132,5 +135,26 @@ func TestTailKeepsTheLastLines(t *testing.T) {
 	}
 	if cause := console.panicked(); cause != "not syncing: VFS" {
 		t.Errorf("cause of the panic: %q", cause)
+	}
+}
+
+func TestBadInputIsNamed(t *testing.T) {
+	store, err := cache.Open(t.TempDir(), progress.New(io.Discard))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		command Command
+		want    string
+	}{
+		{Command{Line: " "}, "no command"},
+		{Command{Line: "true", KernelVersion: "6.6", Arch: "amd64"}, `unknown kernel "6.6"`},
+		{Command{Line: "true", LSM: "bfp"}, `unknown LSM "bfp"`},
+		{Command{Line: "true", KernelVersion: "6.1", Arch: "s390x"}, `unknown architecture "s390x"`},
+	} {
+		test.command.Cache = store
+		if _, err := test.command.Run(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("want %q, got %v", test.want, err)
+		}
 	}
 }

@@ -25,8 +25,8 @@ type Options struct {
 type Generator struct {
 	random *rand.Rand
 	o      Options
-	// paths and sources of the workload in the making: new ones are made of them.
-	paths, sources []string
+	// paths, sources and domains of the workload in the making: new ones are made of them.
+	paths, sources, domains []string
 }
 
 // New gives the Generator of a seed.
@@ -39,7 +39,7 @@ func New(seed uint64, o Options) *Generator {
 
 // Workload makes a few policies that name nearly the same things, and postures.
 func (g *Generator) Workload() model.Workload {
-	g.paths, g.sources = nil, nil
+	g.paths, g.sources, g.domains = nil, nil, nil
 	for range 2 + g.random.IntN(6) {
 		g.paths = append(g.paths, g.path())
 	}

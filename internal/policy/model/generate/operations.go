@@ -165,27 +165,8 @@ func (g *Generator) socket(word string) (family, kind, protocol int) {
 }
 
 func capabilities() []string {
-	return []string{"chown", "kill", "net_raw", "net_admin", "sys_admin", "checkpoint_restore"}
-}
-
-func (g *Generator) label() string { return pick(g, "a", "b", "www", "example", "com", long("l", 63)) }
-
-func (g *Generator) dnsRule() string {
-	name := g.label()
-	for range g.random.IntN(4) {
-		name += "." + g.label()
+	return []string{
+		"chown", "kill", "net_raw", "net_admin", "sys_admin", "checkpoint_restore", "dac_override", "fowner", "mknod", "lease",
+		"sys_chroot", "sys_nice", "net_bind_service", "setgid", "setuid", "setpcap", "sys_boot", "sys_module", "wake_alarm",
 	}
-	return pick(g, "", "", "*.") + name
-}
-
-// dnsName is one that the rule means, or nearly, in odd cases.
-func (g *Generator) dnsName(rule string) string {
-	name := rule
-	if below, found := strings.CutPrefix(rule, "*."); found {
-		name = pick(g, "", g.label()+".", g.label()+"."+g.label()+".", "x") + below
-	}
-	if g.oneIn(4) {
-		name = pick(g, g.label()+"."+name, g.label()+name, name+"."+g.label())
-	}
-	return pick(g, name, name, strings.ToUpper(name), name+".")
 }

@@ -20,8 +20,8 @@ type Operation struct {
 	UID, Owner uint32
 	// Terminal: the process gets one of its own.
 	Terminal bool
-	// Memory: the program that is executed is in no file.
-	Memory bool
+	// Memory: the program that is executed or mapped is in no file. Unlinked: its file is deleted first.
+	Memory, Unlinked bool
 	// Family, Type and Protocol of a socket, as numbers of the kernel.
 	Family, Type, Protocol int
 	Capability             string

@@ -75,6 +75,10 @@ func do(op script.Operation) error {
 		return lookUp(op.Domain)
 	case "capable":
 		return useCapability(op.Capability)
+	case "map":
+		return mapExecutable(op)
+	case "ptrace":
+		return lookInto()
 	default:
 		return fmt.Errorf("the worker knows no %q", op.Op)
 	}
@@ -91,11 +95,11 @@ func open(path string, flags int) error {
 // execute with nothing but what is needed: in an allow-list, /dev/null might be denied too.
 func execute(op script.Operation) error {
 	command := exec.Command(op.Path, op.Args...)
-	if op.Memory {
-		program, err := inMemory()
-		if err != nil {
-			return err
-		}
+	program, err := nameless(op)
+	if err != nil {
+		return err
+	}
+	if program != nil {
 		defer func() { _ = program.Close() }()
 		command = exec.Command("/proc/self/fd/3", op.Args...)
 		command.ExtraFiles = []*os.File{program}

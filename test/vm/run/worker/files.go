@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/kubearmor/kubearmor-operator/test/vm/run/script"
 )
@@ -18,11 +19,11 @@ func prepare(op script.Operation) error {
 			return err
 		}
 	}
-	if op.Memory {
+	if op.Memory || op.Path == "" || strings.HasPrefix(op.Path, "/proc/") {
 		return nil
 	}
 	switch op.Op {
-	case "exec":
+	case "exec", "map":
 		return makeProgram(op.Path, op.Owner)
 	case "read", "write", "chmod", "delete":
 		return makeFile(op.Path, op.Owner)

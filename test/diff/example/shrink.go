@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+// Package example holds one workload and one operation: makes them smaller as long as something is true of them, and prints
+// them as a user would write them.
+package example
 
 import (
 	"maps"
@@ -12,15 +14,15 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/policy/model/generate"
 )
 
-// example is one workload and one operation on which the two sides do not agree.
-type example struct {
-	workload  model.Workload
-	operation model.Operation
+// Example is one workload and one operation on which two sides do not agree.
+type Example struct {
+	Workload  model.Workload
+	Operation model.Operation
 }
 
-// shrink makes an example smaller as long as it stays one: without whole policies, without rules, without the parts of
+// Shrink makes an example smaller as long as it stays one: without whole policies, without rules, without the parts of
 // rules and of the operation, with shorter paths. It tries each step until none helps any more.
-func shrink(e example, differs func(example) bool) example {
+func Shrink(e Example, differs func(Example) bool) Example {
 	for {
 		smaller, found := step(e, differs)
 		if !found {
@@ -30,9 +32,9 @@ func shrink(e example, differs func(example) bool) example {
 	}
 }
 
-func step(e example, differs func(example) bool) (example, bool) {
-	for _, attempts := range []func(example) []example{
-		withoutLinks, withoutPolicies, withoutRules, plainerRules, plainerOperation, shorterNames,
+func step(e Example, differs func(Example) bool) (Example, bool) {
+	for _, attempts := range []func(Example) []Example{
+		withoutLinks, withoutPolicies, withoutRules, plainerRules, plainerOperation, withoutNames, shorterNames, shorterDomains,
 	} {
 		for _, smaller := range attempts(e) {
 			if differs(smaller) {
@@ -43,41 +45,41 @@ func step(e example, differs func(example) bool) (example, bool) {
 	return e, false
 }
 
-func withoutLinks(e example) []example {
-	links, _ := e.workload.Root.(generate.Links)
-	var out []example
+func withoutLinks(e Example) []Example {
+	links, _ := e.Workload.Root.(generate.Links)
+	var out []Example
 	for from := range links {
 		next := e
 		fewer := maps.Clone(links)
 		delete(fewer, from)
-		next.workload.Root = fewer
+		next.Workload.Root = fewer
 		if len(fewer) == 0 {
-			next.workload.Root = nil
+			next.Workload.Root = nil
 		}
 		out = append(out, next)
 	}
 	return out
 }
 
-func withoutPolicies(e example) []example {
-	var out []example
-	for i := range e.workload.Policies {
+func withoutPolicies(e Example) []Example {
+	var out []Example
+	for i := range e.Workload.Policies {
 		next := e
-		next.workload.Policies = slices.Delete(slices.Clone(e.workload.Policies), i, i+1)
+		next.Workload.Policies = slices.Delete(slices.Clone(e.Workload.Policies), i, i+1)
 		out = append(out, next)
 	}
 	return out
 }
 
 // withoutRules leaves out half of a policy's rules, then a quarter, and at last each single one.
-func withoutRules(e example) []example {
-	var out []example
-	for i := range e.workload.Policies {
-		rules := e.workload.Policies[i].Policy.Rules
+func withoutRules(e Example) []Example {
+	var out []Example
+	for i := range e.Workload.Policies {
+		rules := e.Workload.Policies[i].Policy.Rules
 		for size := max(len(rules)/2, 1); size >= 1 && len(rules) > 0; size /= 2 {
 			for from := 0; from < len(rules); from += size {
-				next := example{clone(e.workload), e.operation}
-				p := &next.workload.Policies[i].Policy
+				next := Example{Clone(e.Workload), e.Operation}
+				p := &next.Workload.Policies[i].Policy
 				p.Rules = slices.Delete(p.Rules, from, min(from+size, len(rules)))
 				out = append(out, next)
 			}
@@ -87,7 +89,7 @@ func withoutRules(e example) []example {
 }
 
 // plainerRules takes from one rule one thing that it need not have.
-func plainerRules(e example) []example {
+func plainerRules(e Example) []Example {
 	plain := []func(*policy.Rule) bool{
 		func(r *policy.Rule) bool { had := r.OwnerOnly; r.OwnerOnly = false; return had },
 		func(r *policy.Rule) bool { had := r.ReadOnly; r.ReadOnly = false; return had },
@@ -103,12 +105,12 @@ func plainerRules(e example) []example {
 		func(r *policy.Rule) bool { had := len(r.Sources) > 1; r.Sources = tail(r.Sources); return had },
 		func(r *policy.Rule) bool { had := r.Severity != 0; r.Severity = 0; return had },
 	}
-	var out []example
-	for i := range e.workload.Policies {
-		for j := range e.workload.Policies[i].Policy.Rules {
+	var out []Example
+	for i := range e.Workload.Policies {
+		for j := range e.Workload.Policies[i].Policy.Rules {
 			for _, change := range plain {
-				next := example{clone(e.workload), e.operation}
-				if change(&next.workload.Policies[i].Policy.Rules[j]) {
+				next := Example{Clone(e.Workload), e.Operation}
+				if change(&next.Workload.Policies[i].Policy.Rules[j]) {
 					out = append(out, next)
 				}
 			}
@@ -121,16 +123,16 @@ func head[T any](list []T) []T { return slices.Clone(list[:min(len(list), 1)]) }
 
 func tail[T any](list []T) []T { return slices.Clone(list[min(len(list), 1):]) }
 
-func plainerOperation(e example) []example {
-	var out []example
+func plainerOperation(e Example) []Example {
+	var out []Example
 	add := func(had bool, change func(*model.Operation)) {
 		if had {
 			next := e
-			change(&next.operation)
+			change(&next.Operation)
 			out = append(out, next)
 		}
 	}
-	op := e.operation
+	op := e.Operation
 	twoPaths := op.Kind == model.Rename || op.Kind == model.Link
 	add(twoPaths, func(o *model.Operation) { o.Kind, o.NewPath = model.Write, "" })
 	add(twoPaths, func(o *model.Operation) {
@@ -151,10 +153,30 @@ func plainerOperation(e example) []example {
 	return out
 }
 
+// withoutNames leaves out many components everywhere: half of them, then a quarter, and so on.
+func withoutNames(e Example) []Example {
+	names := namesIn(e)
+	var out []Example
+	for size := len(names) / 2; size >= 2; size /= 2 {
+		for from := 0; from < len(names); from += size {
+			next, possible := e, true
+			for _, name := range names[from:min(from+size, len(names))] {
+				var fine bool
+				next, fine = renamed(next, name, "")
+				possible = possible && fine
+			}
+			if possible {
+				out = append(out, next)
+			}
+		}
+	}
+	return out
+}
+
 // shorterNames leaves out a component everywhere, or gives it a shorter or plainer name everywhere: in the rules, their sources, the
 // operation's paths and its source.
-func shorterNames(e example) []example {
-	var out []example
+func shorterNames(e Example) []Example {
+	var out []Example
 	for _, name := range namesIn(e) {
 		for _, shorter := range []string{"", "a", "b", name[:len(name)/2], name[:len(name)-1]} {
 			plainer := len(shorter) == len(name) && !isPlain(name) && shorter != name
@@ -172,7 +194,7 @@ func shorterNames(e example) []example {
 // isPlain says whether a name is of letters alone.
 func isPlain(name string) bool { return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz") == "" }
 
-func namesIn(e example) []string {
+func namesIn(e Example) []string {
 	var names []string
 	eachPath(&e, func(path string) string {
 		names = append(names, strings.Split(path, "/")...)
@@ -185,8 +207,8 @@ func namesIn(e example) []string {
 }
 
 // renamed says false when a path would be none any more.
-func renamed(e example, name, shorter string) (example, bool) {
-	next := example{clone(e.workload), e.operation}
+func renamed(e Example, name, shorter string) (Example, bool) {
+	next := Example{Clone(e.Workload), e.Operation}
 	possible := true
 	eachPath(&next, func(path string) string {
 		parts := strings.Split(path, "/")
@@ -208,10 +230,10 @@ func renamed(e example, name, shorter string) (example, bool) {
 }
 
 // eachPath lets change every path of the example.
-func eachPath(e *example, change func(string) string) {
-	e.workload = clone(e.workload)
-	for i := range e.workload.Policies {
-		rules := e.workload.Policies[i].Policy.Rules
+func eachPath(e *Example, change func(string) string) {
+	e.Workload = Clone(e.Workload)
+	for i := range e.Workload.Policies {
+		rules := e.Workload.Policies[i].Policy.Rules
 		for j := range rules {
 			r := &rules[j]
 			for _, path := range []*string{&r.Path, &r.Directory, &r.Pattern, &r.ExecName} {
@@ -223,15 +245,24 @@ func eachPath(e *example, change func(string) string) {
 			}
 		}
 	}
-	op := &e.operation
+	op := &e.Operation
 	for _, path := range []*string{&op.Path, &op.NewPath, &op.Source} {
 		*path = change(*path)
 	}
-	if links, found := e.workload.Root.(generate.Links); found {
+	if links, found := e.Workload.Root.(generate.Links); found {
 		changed := generate.Links{}
 		for from, to := range links {
 			changed[change(from)] = change(to)
 		}
-		e.workload.Root = changed
+		e.Workload.Root = changed
 	}
+}
+
+// Clone copies as much of the workload as may be changed here.
+func Clone(w model.Workload) model.Workload {
+	w.Policies = slices.Clone(w.Policies)
+	for i := range w.Policies {
+		w.Policies[i].Policy.Rules = slices.Clone(w.Policies[i].Policy.Rules)
+	}
+	return w
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package vm
+// Package boot tries out the machines that the other tests run in.
+package boot
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +14,7 @@ import (
 	"github.com/kubearmor/kubearmor-operator/test/testbed/cache"
 	"github.com/kubearmor/kubearmor-operator/test/testbed/host"
 	"github.com/kubearmor/kubearmor-operator/test/testbed/progress"
+	"github.com/kubearmor/kubearmor-operator/test/testbed/vm"
 )
 
 type ending struct {
@@ -22,10 +23,10 @@ type ending struct {
 }
 
 // boot runs a command in a real machine, with the downloads that the project's other commands share.
-func boot(t *testing.T, c Command) (ending, error) {
+func boot(t *testing.T, c vm.Command) (ending, error) {
 	t.Helper()
 	if err := host.Require("qemu-system-x86_64", "apt-get", "depmod"); err != nil {
-		t.Skip("no machine can boot: ", err)
+		t.Fatal("no machine can boot: ", err)
 	}
 	store, err := cache.Open("../../../.cache/testbed", progress.New(os.Stderr))
 	if err != nil {
@@ -53,7 +54,7 @@ func TestACommandsOutputAndStatusComeOutWhole(t *testing.T) {
 	}
 	program := filepath.Join(folder, "deep/er/script")
 	line := folder + `/deep/link; script; printf 'a\000\r\n\377'; cat /sys/kernel/security/lsm; (sleep 1000) & exit 7`
-	got, err := boot(t, Command{Line: line, Files: []string{folder}, Binaries: []string{program}, LSM: "landlock,yama,bpf"})
+	got, err := boot(t, vm.Command{Line: line, Files: []string{folder}, Binaries: []string{program}, LSM: "landlock,yama,bpf"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,17 +67,17 @@ func TestACommandsOutputAndStatusComeOutWhole(t *testing.T) {
 
 func TestADebianMachineHasItsToolsAndModules(t *testing.T) {
 	if err := host.Require("mmdebstrap", "mke2fs"); err != nil {
-		t.Skip("no userland can be made: ", err)
+		t.Fatal("no userland can be made: ", err)
 	}
 	if os.Geteuid() != 0 {
-		t.Skip("no userland can be made: it takes root")
+		t.Fatal("no userland can be made: run as root")
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, []byte("content"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	line := `. /etc/os-release && echo $ID && modprobe overlay && grep -o overlay /proc/filesystems && ls /usr/local/bin/file && cat ` + file
-	got, err := boot(t, Command{Line: line, Files: []string{file}, Binaries: []string{file}, Debian: true})
+	got, err := boot(t, vm.Command{Line: line, Files: []string{file}, Binaries: []string{file}, Debian: true})
 	if err != nil || got.code != 0 || got.stdout != "debian\noverlay\n/usr/local/bin/file\ncontent" {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -92,31 +93,10 @@ func TestAMachineThatFailsSaysHow(t *testing.T) {
 		{"the time limit", "sleep 1000", "time limit of 30s", 30 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := boot(t, Command{Line: test.line, Timeout: test.timeout})
-			if err == nil || !strings.Contains(err.Error(), test.want) || got.code != FailedExit {
+			got, err := boot(t, vm.Command{Line: test.line, Timeout: test.timeout})
+			if err == nil || !strings.Contains(err.Error(), test.want) || got.code != vm.FailedExit {
 				t.Errorf("got %+v, %v", got, err)
 			}
 		})
-	}
-}
-
-func TestBadInputIsNamed(t *testing.T) {
-	store, err := cache.Open(t.TempDir(), progress.New(io.Discard))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		command Command
-		want    string
-	}{
-		{Command{Line: " "}, "no command"},
-		{Command{Line: "true", KernelVersion: "6.6", Arch: "amd64"}, `unknown kernel "6.6"`},
-		{Command{Line: "true", LSM: "bfp"}, `unknown LSM "bfp"`},
-		{Command{Line: "true", KernelVersion: "6.1", Arch: "s390x"}, `unknown architecture "s390x"`},
-	} {
-		test.command.Cache = store
-		if _, err := test.command.Run(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("want %q, got %v", test.want, err)
-		}
 	}
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package example
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
@@ -18,14 +20,14 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/policy/model/generate"
 )
 
-// print gives the example as the policies that a user would write, and the command that asks the model.
-func (e example) String() string {
+// String gives the example as the policies that a user would write, and the command that asks the model.
+func (e Example) String() string {
 	var out strings.Builder
-	for i := range e.workload.Policies {
-		out.WriteString("---\n" + document(e.workload.Policies[i].Policy))
+	for i := range e.Workload.Policies {
+		out.WriteString("---\n" + document(e.Workload.Policies[i].Policy))
 	}
-	fmt.Fprintf(&out, "---\n%s\n", command(e.workload, e.operation))
-	if links, found := e.workload.Root.(generate.Links); found {
+	fmt.Fprintf(&out, "---\n%s\n", command(e.Workload, e.Operation))
+	if links, found := e.Workload.Root.(generate.Links); found {
 		for _, from := range slices.Sorted(maps.Keys(links)) {
 			fmt.Fprintf(&out, "# --root with the symlink %s to %s\n", quoted(from), quoted(links[from]))
 		}
@@ -33,13 +35,13 @@ func (e example) String() string {
 	return out.String()
 }
 
-// placed gives every rule its place in the printed policy.
-func placed(e example) example {
-	e.workload = clone(e.workload)
-	for i := range e.workload.Policies {
+// Placed gives every rule its place in the printed policy.
+func (e Example) Placed() Example {
+	e.Workload = Clone(e.Workload)
+	for i := range e.Workload.Policies {
 		next := map[string]int{}
-		for j := range e.workload.Policies[i].Policy.Rules {
-			r := &e.workload.Policies[i].Policy.Rules[j]
+		for j := range e.Workload.Policies[i].Policy.Rules {
+			r := &e.Workload.Policies[i].Policy.Rules[j]
 			list := listOf(r)
 			r.At = fmt.Sprintf("spec.%s[%d]", list, next[list])
 			next[list]++
@@ -52,6 +54,8 @@ func listOf(r *policy.Rule) string {
 	switch {
 	case r.Protocol != "":
 		return "network.matchProtocols"
+	case r.DNSName != "":
+		return "network.matchDNSQueries"
 	case r.Capability != "":
 		return "capabilities.matchCapabilities"
 	case r.Pattern != "":
@@ -63,20 +67,29 @@ func listOf(r *policy.Rule) string {
 	}
 }
 
-// document is a policy as YAML. Bytes that are no UTF-8 cannot be in it; they come out as U+FFFD.
+// document is a policy as YAML; as JSON, which is YAML too, where its paths have control characters. Bytes that are no
+// UTF-8 cannot be in it; they come out as U+FFFD.
 func document(p policy.Policy) string {
-	meta := metav1.ObjectMeta{Namespace: p.Ref.Namespace, Name: p.Ref.Name}
-	kind := metav1.TypeMeta{APIVersion: securityv1.GroupVersion.String(), Kind: p.Ref.Kind}
-	rules := rulesOf(p)
-	var object any = &securityv1.KubeArmorPolicy{TypeMeta: kind, ObjectMeta: meta, Spec: securityv1.KubeArmorPolicySpec{Rules: rules}}
-	if p.Ref.Kind == policy.KindClusterPolicy {
-		object = &securityv1.KubeArmorClusterPolicy{TypeMeta: kind, ObjectMeta: meta, Spec: securityv1.KubeArmorClusterPolicySpec{Rules: rules}}
-	}
+	object := Policy(p)
 	text, err := yaml.Marshal(object)
+	if err != nil {
+		text, err = json.MarshalIndent(object, "", "  ")
+	}
 	if err != nil {
 		return fmt.Sprintf("# %v\n%+v\n", err, p)
 	}
-	return string(text)
+	return strings.TrimSuffix(string(text), "\n") + "\n"
+}
+
+// Policy is the policy as the API has it. What it selects is left open.
+func Policy(p policy.Policy) runtime.Object {
+	meta := metav1.ObjectMeta{Namespace: p.Ref.Namespace, Name: p.Ref.Name}
+	kind := metav1.TypeMeta{APIVersion: securityv1.GroupVersion.String(), Kind: p.Ref.Kind}
+	rules := rulesOf(p)
+	if p.Ref.Kind == policy.KindClusterPolicy {
+		return &securityv1.KubeArmorClusterPolicy{TypeMeta: kind, ObjectMeta: meta, Spec: securityv1.KubeArmorClusterPolicySpec{Rules: rules}}
+	}
+	return &securityv1.KubeArmorPolicy{TypeMeta: kind, ObjectMeta: meta, Spec: securityv1.KubeArmorPolicySpec{Rules: rules}}
 }
 
 func rulesOf(p policy.Policy) securityv1.Rules {
@@ -100,6 +113,9 @@ func rulesOf(p policy.Policy) securityv1.Rules {
 		case policy.DomainNetwork:
 			out.Network.MatchProtocols = append(out.Network.MatchProtocols,
 				securityv1.NetworkProtocol{Report: report, Protocol: securityv1.Protocol(r.Protocol), PTS: pts, FromSource: sources})
+		case policy.DomainDNS:
+			out.Network.MatchDNSQueries = append(out.Network.MatchDNSQueries,
+				securityv1.DNSQuery{Report: report, Domain: r.DNSName, FromSource: sources})
 		case policy.DomainCapabilities:
 			out.Capabilities.MatchCapabilities = append(out.Capabilities.MatchCapabilities,
 				securityv1.MatchCapability{Report: report, Capability: securityv1.Capability(r.Capability), FromSource: sources})
@@ -157,6 +173,7 @@ func command(w model.Workload, op model.Operation) string {
 	add(op.UID != op.Owner, "--uid", strconv.Itoa(int(op.UID)))
 	add(op.UID != op.Owner, "--owner", strconv.Itoa(int(op.Owner)))
 	add(op.Capability != "", "--capability", op.Capability)
+	add(op.Name != "", "--domain", op.Name)
 	if op.Terminal {
 		line = append(line, "--terminal")
 	}
