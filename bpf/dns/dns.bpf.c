@@ -77,6 +77,7 @@ __noinline int dns_message(struct __sk_buff *skb, u32 slot)
 		return DNS_END;
 	if (questions < 0)
 		return dns_unread(skb, s, slot);
+	CALLS_IN_ONE_PLACE
 	for (int i = 0; i < DNS_QUESTIONS; i++) {
 		if (i >= questions)
 			break;

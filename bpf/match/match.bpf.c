@@ -46,6 +46,7 @@ __noinline int assemble_steps(u32 slot, u32 at)
 {
 	int step;
 
+	CALLS_IN_ONE_PLACE
 	for (u32 i = 0; i < LOOP_STEPS; i++) {
 		step = assemble_step(slot, at);
 		if (step < 0)
@@ -65,6 +66,7 @@ int assemble(struct __sk_buff *skb)
 	if (!s)
 		return 0;
 	path_begin(s);
+	CALLS_IN_ONE_PLACE
 	for (u32 i = 0; i <= PATH_COMPONENTS / LOOP_STEPS; i++) {
 		at = assemble_steps(0, at);
 		if (at < 0)

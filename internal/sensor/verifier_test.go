@@ -5,16 +5,74 @@ package sensor
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 )
 
 // maxVerified is far below the million that kernels allow; each program costs its share of the agent's start.
 const maxVerified = 100_000
+
+// maxCallPaths of a program: the kernel follows each of them, instruction by instruction, to know how deep its stack gets
+// (check_max_stack_depth). There were 250,000 once, which took most of the load's time.
+const maxCallPaths = 1_500
+
+func TestFewPathsOfCallsLeadThroughAProgram(t *testing.T) {
+	for _, mode := range []Mode{ModeEnforce, ModeObserve} {
+		s, err := loadSpecs(mode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count := 0
+		for _, object := range slices.Concat(s.objects, s.presets[:], []*ebpf.CollectionSpec{s.calls, s.owners}) {
+			if object == nil {
+				continue
+			}
+			for name, program := range object.Programs {
+				count++
+				if paths := callPaths(program.Instructions); paths > maxCallPaths {
+					t.Errorf("%s: %d paths, over %d", name, paths, maxCallPaths)
+				}
+			}
+		}
+		if count < 20 {
+			t.Errorf("%s: only %d programs were looked at", mode, count)
+		}
+	}
+}
+
+// callPaths counts the ways from a program's beginning into its functions, the program itself included.
+func callPaths(program asm.Instructions) int {
+	calls := map[string][]string{}
+	function := ""
+	for _, i := range program {
+		if symbol := i.Symbol(); symbol != "" {
+			function = symbol
+		}
+		if i.IsFunctionCall() {
+			calls[function] = append(calls[function], i.Reference())
+		}
+	}
+	known := map[string]int{}
+	var paths func(function string) int
+	paths = func(function string) int {
+		if n, ok := known[function]; ok {
+			return n
+		}
+		n := 1
+		for _, callee := range calls[function] {
+			n += paths(callee)
+		}
+		known[function] = n
+		return n
+	}
+	return paths(program[0].Symbol())
+}
 
 // TestThisKernelAcceptsEveryProgram without attaching one, and what that costs its verifier.
 func TestThisKernelAcceptsEveryProgram(t *testing.T) {

@@ -14,7 +14,7 @@ enum { ARGUMENT_ON = 0, ARGUMENT_END = 1, ARGUMENT_FAULT = 2 };
 /* Hashes on, up to ARGUMENT_CHUNK bytes of one argument. */
 __noinline int argument_chunk(u32 slot)
 {
-	struct scratch *s = scratch_at(slot);
+	struct scratch *s = scratch_inline(slot);
 	struct hash_state *h;
 	u32 left;
 	u64 word;
@@ -52,6 +52,7 @@ __noinline int argument_read(u32 slot)
 	if (!s)
 		return ARGUMENT_FAULT;
 	state_begin(&s->states[STATE_WORD]);
+	CALLS_IN_ONE_PLACE
 	for (u32 i = 0; i <= ARGUMENT_BYTES / ARGUMENT_CHUNK; i++) {
 		end = argument_chunk(slot);
 		if (end != ARGUMENT_ON)
@@ -88,6 +89,7 @@ __noinline int arguments_steps(u32 slot)
 {
 	int end;
 
+	CALLS_IN_ONE_PLACE
 	for (u32 i = 0; i < LOOP_STEPS; i++) {
 		end = arguments_step(slot);
 		if (end != ARGUMENTS_ON)
@@ -106,6 +108,7 @@ __noinline int arguments_permitted(u32 slot)
 		return false;
 	s->argument = s->arguments;
 	s->argument_at = 0;
+	CALLS_IN_ONE_PLACE
 	for (u32 i = 0; i <= ARGUMENTS / LOOP_STEPS; i++) {
 		end = arguments_steps(slot);
 		if (end != ARGUMENTS_ON)

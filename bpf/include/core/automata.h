@@ -45,7 +45,7 @@ static __always_inline struct automata_page *automata_page(void *table, u32 addr
 /* Reads up to BYTE_STEPS bytes of the path. At its end s->accept is what it is accepted with. */
 __noinline int automaton_steps(u32 slot)
 {
-	struct scratch *s = scratch_at(slot);
+	struct scratch *s = scratch_inline(slot);
 	struct automata_page *classes, *page;
 	u32 row, next, at, class, first;
 	void *table;
@@ -86,9 +86,10 @@ __noinline int automaton_steps(u32 slot)
 	return AUTOMATON_ON;
 }
 
-__noinline int automaton_some(u32 slot)
+__noinline int automaton_all(u32 slot)
 {
-	for (u32 i = 0; i < LOOP_STEPS; i++) {
+	CALLS_IN_ONE_PLACE
+	for (u32 i = 0; i <= PATH_BYTES / BYTE_STEPS; i++) {
 		if (automaton_steps(slot))
 			return AUTOMATON_END;
 	}
@@ -115,10 +116,7 @@ __noinline int automaton_run(u32 slot)
 		s->offset = PATH_BYTES - 1;
 		s->path[PATH_BYTES - 1] = '/';
 	}
-	for (u32 i = 0; i <= PATH_BYTES / BYTE_STEPS / LOOP_STEPS; i++) {
-		if (automaton_some(slot))
-			break;
-	}
+	automaton_all(slot);
 	return s->accept;
 }
 

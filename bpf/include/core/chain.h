@@ -52,7 +52,7 @@ enum chain_found { CHAIN_NONE = 0, CHAIN_FOUND = 1, CHAIN_MORE = 2 };
 /* Looks up one entry, which is in s->entry then. The only place that does, as it is what costs the verifier most. */
 __noinline int chain_find(u32 slot, u32 how, u64 selector)
 {
-	struct scratch *s = scratch_at(slot);
+	struct scratch *s = scratch_inline(slot);
 	struct hash_state *h;
 	u64 v[4];
 
@@ -76,6 +76,7 @@ __noinline int chain_more(u32 slot, u32 kind, u32 source)
 
 	if (!s)
 		return 0;
+	CALLS_IN_ONE_PLACE
 	for (u32 variant = 1; variant < RULE_VARIANTS; variant++) {
 		if (!(chain_find(slot, chain_state(kind) | CHAIN_WEIGH, rule_selector(s->domain, kind, variant, source)) & CHAIN_MORE))
 			break;

@@ -15,6 +15,7 @@ enum match { MATCH_ON = 0, MATCH_END = 1, MATCH_DIRECTORY = 2 };
 /* Words that are hashed in one go; more of them cost the verifier more. */
 #define WORD_STEPS 16
 /* How often the pass may stop: at each component, and after each WORD_STEPS words. */
+#define MATCH_STEPS 8
 #define PATH_STEPS (PATH_COMPONENTS + (PATH_COMPONENTS + PATH_BYTES / 8) / WORD_STEPS)
 
 static __always_inline void state_begin(struct hash_state *state)
@@ -66,7 +67,7 @@ static __always_inline u64 match_looks(u64 depths, u64 depth)
  */
 __noinline int match_words(u32 slot)
 {
-	struct scratch *s = scratch_at(slot);
+	struct scratch *s = scratch_inline(slot);
 	u32 offset, depth, i;
 	struct hash_state *h;
 	int end = MATCH_ON;
@@ -134,7 +135,8 @@ __noinline int match_some(u32 slot)
 
 	if (!s)
 		return MATCH_END;
-	for (u32 i = 0; i < LOOP_STEPS / 2; i++) {
+	CALLS_IN_ONE_PLACE
+	for (u32 i = 0; i < MATCH_STEPS; i++) {
 		end = match_words(slot);
 		if (end == MATCH_END) {
 			s->status = PATH_RESOLVED;
@@ -149,9 +151,10 @@ __noinline int match_some(u32 slot)
 	return MATCH_ON;
 }
 
-__noinline int match_more(u32 slot)
+__noinline int match_all(u32 slot)
 {
-	for (u32 i = 0; i < LOOP_STEPS; i++) {
+	CALLS_IN_ONE_PLACE
+	for (u32 i = 0; i <= PATH_STEPS / MATCH_STEPS; i++) {
 		if (match_some(slot))
 			return MATCH_END;
 	}
@@ -175,13 +178,7 @@ static __always_inline void match(struct scratch *s, u32 slot, u64 depths, bool 
 	s->directories[0].outcome = OUTCOME_NONE;
 	s->directories[1].outcome = OUTCOME_NONE;
 	s->status = PATH_BUSY;
-	/* Most paths end here. */
-	if (match_some(slot))
-		return;
-	for (u32 i = 0; i <= PATH_STEPS * 2 / LOOP_SQUARE; i++) {
-		if (match_more(slot))
-			break;
-	}
+	match_all(slot);
 }
 
 /* Hashes the last component once more, as a word: a pass of few steps. */

@@ -99,6 +99,16 @@ __noinline int name_step(u32 slot)
 	return false;
 }
 
+__noinline int name_steps(u32 slot)
+{
+	CALLS_IN_ONE_PLACE
+	for (u32 i = 0; i <= DNS_LABELS; i++) {
+		if (name_step(slot))
+			return true;
+	}
+	return false;
+}
+
 static __always_inline bool name_found(struct scratch *s, u32 slot, u32 which, u32 source)
 {
 	if (decide_found(s, RULE_NAME, chain(s, slot, RULE_NAME, source)))
@@ -118,10 +128,7 @@ static __always_inline void answer_name(struct scratch *s, u32 slot)
 	s->directories[0].outcome = OUTCOME_NONE;
 	s->directories[1].outcome = OUTCOME_NONE;
 	state_begin(&s->states[STATE_WORD]);
-	for (u32 i = 0; i <= DNS_LABELS; i++) {
-		if (name_step(slot))
-			break;
-	}
+	name_steps(slot);
 	if (!s->source || !name_found(s, slot, 1, s->source))
 		name_found(s, slot, 0, 0);
 	answer_outcome(s);

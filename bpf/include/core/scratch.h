@@ -23,11 +23,18 @@ struct {
 #define NO_SLOT (~0U)
 #define TASK_SLOT (~1U)
 
-static __always_inline struct scratch *scratch_at(u32 slot)
+/* For where the stack of calls is deepest, and time counts. */
+static __always_inline struct scratch *scratch_inline(u32 slot)
 {
 	if (task_storage && slot == TASK_SLOT)
 		return task_slot(false);
 	return bpf_map_lookup_elem(&slots, &slot);
+}
+
+/* For all others: the kernel copies the whole program for each look-up that it finds in it. */
+static __noinline struct scratch *scratch_at(u32 slot)
+{
+	return scratch_inline(slot);
 }
 
 /* Who finds itself the only user after adding itself has the slot: whoever comes later, on this CPU and so after it,

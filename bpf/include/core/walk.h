@@ -97,7 +97,7 @@ static __always_inline int walk_name(struct scratch *s, struct dentry *dentry)
 /* One component or one mount up. Global, so that the verifier sees it once and not once for each component. */
 __noinline int walk_step(u32 slot)
 {
-	struct scratch *s = scratch_at(slot);
+	struct scratch *s = scratch_inline(slot);
 	struct dentry *dentry;
 	struct mount *mount;
 	u64 parent, up;
@@ -128,6 +128,7 @@ __noinline int walk_step(u32 slot)
 
 __noinline int walk_some(u32 slot)
 {
+	CALLS_IN_ONE_PLACE
 	for (u32 i = 0; i < LOOP_STEPS; i++) {
 		if (walk_step(slot))
 			return WALK_END;
@@ -135,9 +136,10 @@ __noinline int walk_some(u32 slot)
 	return WALK_ON;
 }
 
-__noinline int walk_more(u32 slot)
+__noinline int walk_all(u32 slot)
 {
-	for (u32 i = 0; i < LOOP_STEPS; i++) {
+	CALLS_IN_ONE_PLACE
+	for (u32 i = 0; i <= (PATH_COMPONENTS + MOUNT_CROSSINGS) / LOOP_STEPS; i++) {
 		if (walk_some(slot))
 			return WALK_END;
 	}
@@ -156,10 +158,7 @@ static __always_inline void walk(struct scratch *s, u32 slot, struct dentry *den
 		s->kind = PATH_DELETED;
 	/* Its end says something else. */
 	s->status = PATH_TOO_MANY_MOUNTS;
-	for (u32 i = 0; i <= (PATH_COMPONENTS + MOUNT_CROSSINGS) / LOOP_SQUARE; i++) {
-		if (walk_more(slot))
-			break;
-	}
+	walk_all(slot);
 }
 
 static __always_inline void walk_file(struct scratch *s, u32 slot, struct file *file)
