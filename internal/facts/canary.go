@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
@@ -50,19 +49,6 @@ func but(f v1.Fact, notJudged []string) v1.Fact {
 		f.Cause = "the kernel has no hook for " + strings.Join(notJudged, ", ") + ", so rules do not hold for that"
 	}
 	return f
-}
-
-// enforceFact prefers the reason that a person can act upon: without bpf among the LSMs a kernel may well load and
-// attach the programs, and then never calls them.
-func enforceFact(notJudged []string, err error, lsms []string) v1.Fact {
-	f := canaryFact(notJudged, err)
-	if f.State != v1.FactNo || len(lsms) == 0 || slices.Contains(lsms, "bpf") {
-		return f
-	}
-	if f.Reason == v1.ReasonLSMInactive {
-		return f
-	}
-	return no(v1.ReasonLSMInactive, "canary: "+f.Reason+": "+f.Cause)
 }
 
 // said is the canary's cause with the kernel's own words, once.

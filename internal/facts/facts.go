@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
@@ -80,9 +81,17 @@ func Probe(ctx context.Context, o Options) v1.NodeFacts {
 		return probeAppArmor(ctx, o.Roots.Sys, f)
 	})
 	f.BPFLSM = within(ctx, canaryTimeout, timedOut, func(ctx context.Context) v1.Fact {
-		notJudged, err := canary(ctx, o, sensor.ModeEnforce)
-		return enforceFact(notJudged, err, f.LSMs)
+		if len(f.LSMs) > 0 && !slices.Contains(f.LSMs, "bpf") {
+			// Such a kernel may well load and attach the programs, which takes long, and then never calls them.
+			return no(v1.ReasonLSMInactive, "the kernel lists its active LSMs, and bpf is not among them")
+		}
+		return canaryFact(canary(ctx, o, sensor.ModeEnforce))
 	})
+	// A core that enforces observes too; to load it once more would take as long again.
+	if f.BPFLSM.State == v1.FactYes {
+		f.Observe = f.BPFLSM
+		return fit(sanitize(f))
+	}
 	f.Observe = within(ctx, canaryTimeout, timedOut, func(ctx context.Context) v1.Fact {
 		return canaryFact(canary(ctx, o, sensor.ModeObserve))
 	})

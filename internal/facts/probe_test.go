@@ -22,37 +22,28 @@ import (
 func TestCanaryFacts(t *testing.T) {
 	attach := &sensor.CanaryError{Reason: sensor.ReasonAttachRefused, Cause: "attach lsm/file_open", Err: errors.New("create raw tracepoint: not supported")}
 	unseen := &sensor.CanaryError{Reason: sensor.ReasonDenialNotSeen, Cause: "open was allowed"}
-	all := []string{"capability", "apparmor", "bpf"}
 	tests := []struct {
 		name string
 		err  error
-		lsms []string
 		want v1.Fact
 	}{
-		{"a denial that was seen is Yes", nil, all, yes()},
-		{"a denial that was seen is Yes whatever the list says", nil, []string{"capability"}, yes()},
+		{"a denial that was seen is Yes", nil, yes()},
 		{
-			"a refused attach is No with the kernel's words", attach, all,
+			"a refused attach is No with the kernel's words", attach,
 			no(v1.ReasonAttachRefused, "attach lsm/file_open: create raw tracepoint: not supported"),
 		},
-		{"a wrapped error is found", errors.Join(errors.New("x"), attach), all, no(v1.ReasonAttachRefused, "attach lsm/file_open: create raw tracepoint: not supported")},
+		{"a wrapped error is found", errors.Join(errors.New("x"), attach), no(v1.ReasonAttachRefused, "attach lsm/file_open: create raw tracepoint: not supported")},
+		{"a denial that was not seen is No", unseen, no(v1.ReasonDenialNotSeen, "open was allowed")},
 		{
-			"without bpf in the list that is the reason, and the outcome its cause", unseen,
-			[]string{"capability"},
-			no(v1.ReasonLSMInactive, "canary: DenialNotSeen: open was allowed"),
-		},
-		{"without a list the outcome is the reason", unseen, nil, no(v1.ReasonDenialNotSeen, "open was allowed")},
-		{
-			"want of privilege is Unknown, whatever the list says", &sensor.CanaryError{Reason: sensor.ReasonPermissionDenied, Cause: "load", Err: unix.EPERM},
-			[]string{"capability"},
+			"want of privilege is Unknown", &sensor.CanaryError{Reason: sensor.ReasonPermissionDenied, Cause: "load", Err: unix.EPERM},
 			unknown(v1.ReasonPermissionDenied, "load: operation not permitted"),
 		},
-		{"an error of another kind is Unknown", errors.New("no space left"), all, unknown(v1.ReasonCanaryFailed, "no space left")},
-		{"a canary without a reason is Unknown", &sensor.CanaryError{Cause: "?"}, all, unknown(v1.ReasonCanaryFailed, "?")},
+		{"an error of another kind is Unknown", errors.New("no space left"), unknown(v1.ReasonCanaryFailed, "no space left")},
+		{"a canary without a reason is Unknown", &sensor.CanaryError{Cause: "?"}, unknown(v1.ReasonCanaryFailed, "?")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, enforceFact(nil, tt.err, tt.lsms)); diff != "" {
+			if diff := cmp.Diff(tt.want, canaryFact(nil, tt.err)); diff != "" {
 				t.Errorf("fact (-want +got):\n%s", diff)
 			}
 		})
@@ -106,19 +97,60 @@ func TestProbeComesBackWhenACanaryDoesNot(t *testing.T) {
 	}
 }
 
+func TestACanaryIsTriedWhereItsOutcomeIsNotKnown(t *testing.T) {
+	chown := v1.Fact{State: v1.FactYes, Cause: "the kernel has no hook for chown, so rules do not hold for that"}
+	inactive := no(v1.ReasonLSMInactive, "the kernel lists its active LSMs, and bpf is not among them")
+	refused := no(v1.ReasonAttachRefused, "no")
+	tests := []struct {
+		name    string
+		lsms    string
+		enforce error
+		tried   []sensor.Mode
+		want    []v1.Fact
+	}{
+		{"what enforces observes", "capability,bpf", nil, []sensor.Mode{sensor.ModeEnforce}, []v1.Fact{chown, chown}},
+		{"so it does where the list cannot be seen", "", nil, []sensor.Mode{sensor.ModeEnforce}, []v1.Fact{chown, chown}},
+		{"a hook that is never called is not tried", "capability,apparmor", nil, []sensor.Mode{sensor.ModeObserve}, []v1.Fact{inactive, yes()}},
+		{
+			"what does not enforce may observe", "capability,bpf", &sensor.CanaryError{Reason: sensor.ReasonAttachRefused, Cause: "no"},
+			[]sensor.Mode{sensor.ModeEnforce, sensor.ModeObserve},
+			[]v1.Fact{refused, yes()},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := emptyHost(t)
+			security := filepath.Join(o.Roots.Sys, "kernel/security")
+			if err := errors.Join(os.MkdirAll(security, 0o700), os.WriteFile(filepath.Join(security, "lsm"), []byte(tt.lsms), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			var tried []sensor.Mode
+			o.Canary = func(_ context.Context, mode sensor.Mode, _ string) ([]string, error) {
+				tried = append(tried, mode)
+				if mode == sensor.ModeEnforce {
+					return []string{"chown"}, tt.enforce
+				}
+				return nil, nil
+			}
+			f := Probe(t.Context(), o)
+			if diff := cmp.Diff(tt.tried, tried); diff != "" {
+				t.Errorf("tried (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.want, []v1.Fact{f.BPFLSM, f.Observe}); diff != "" {
+				t.Errorf("bpfLSM and observe (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestCanaryGetsAFolderOfItsOwnAndLeavesNone(t *testing.T) {
 	o := emptyHost(t)
 	var dirs []string
 	o.Canary = func(_ context.Context, mode sensor.Mode, dir string) ([]string, error) {
 		dirs = append(dirs, dir)
-		notJudged := map[sensor.Mode][]string{sensor.ModeEnforce: {"chown", "rename"}}
-		return notJudged[mode], os.WriteFile(filepath.Join(dir, "x"), nil, 0o600)
+		return nil, errors.Join(os.WriteFile(filepath.Join(dir, "x"), nil, 0o600), errors.New(string(mode)))
 	}
-	f := Probe(t.Context(), o)
-	want := v1.Fact{State: v1.FactYes, Cause: "the kernel has no hook for chown, rename, so rules do not hold for that"}
-	if diff := cmp.Diff([]v1.Fact{want, yes()}, []v1.Fact{f.BPFLSM, f.Observe}); diff != "" {
-		t.Errorf("bpfLSM and observe (-want +got):\n%s", diff)
-	}
+	Probe(t.Context(), o)
 	if len(dirs) != 2 || dirs[0] == dirs[1] {
 		t.Errorf("folders %v", dirs)
 	}

@@ -43,8 +43,8 @@ func lsmIsActive(f v1.NodeFacts) (reason, message string) {
 		return "", ""
 	}
 	list := strings.Join(f.LSMs, ",")
-	return v1.ReasonLSMInactive, fmt.Sprintf("bpf is not among the active LSMs (%s)%s; boot with lsm=%s",
-		list, said(f.BPFLSM.Cause), bootable(f.LSMs))
+	return v1.ReasonLSMInactive, fmt.Sprintf("bpf is not among the active LSMs (%s); boot with lsm=%s",
+		list, bootable(f.LSMs))
 }
 
 // cgroupIsUnified holds even where the canary was denied: workloads are known by their cgroup v2.

@@ -59,7 +59,8 @@ type NodeFacts struct {
 	BTF Fact `json:"btf"`
 	// BPFLSM: the real core was loaded and attached, and the canary denial was seen.
 	BPFLSM Fact `json:"bpfLSM"`
-	// Observe: the core attaches in observe mode (kprobes), and the canary event was seen.
+	// Observe: the events of canaries were seen: of the core that enforces, or, where that does not work, of the core in
+	// observe mode (kprobes).
 	Observe Fact `json:"observe"`
 	// AppArmor: a canary profile was loaded and seen denying.
 	AppArmor Fact `json:"appArmor"`
