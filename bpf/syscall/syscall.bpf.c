@@ -61,9 +61,13 @@ static __always_inline u32 call_how(void)
 /* The call's code and one; 0 for one that no rule can name. */
 static __always_inline u32 call_word(u32 how, u32 number)
 {
+	u32 at = (how & 1) * CALL_NUMBERS + number;
+
 	if (number >= CALL_NUMBERS)
 		return 0;
-	return call_codes[how & 1][number & (CALL_NUMBERS - 1)];
+	/* The compiler knows by now that this is inside, and the verifier of some kernels does not. */
+	asm volatile("" : "+r"(at));
+	return ((const volatile u16 *)call_codes)[at & (2 * CALL_NUMBERS - 1)];
 }
 
 /* The rule on the call for the executable, whose path is in the slot: that names it, or the deepest directory it is in. */

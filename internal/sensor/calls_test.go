@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/ringbuf"
 	"github.com/google/go-cmp/cmp"
 
@@ -106,7 +108,8 @@ func seeCalls(t *testing.T, r *TestRun) seenCalls {
 	for _, perCPU := range []string{tableSlots, tableReports} {
 		spec.Maps[perCPU].MaxEntries *= uint32(cpus)
 	}
-	for name, value := range map[string]any{"hash_key": r.key, "call_codes": syscalls.Of(runtime.GOARCH).Codes(), "ancestor_helper": true} {
+	helper := features.HaveProgramHelper(ebpf.SocketFilter, asm.FnGetCurrentAncestorCgroupId) == nil
+	for name, value := range map[string]any{"hash_key": r.key, "call_codes": syscalls.Of(runtime.GOARCH).Codes(), "ancestor_helper": helper} {
 		r.must(t, spec.Variables[name].Set(value))
 	}
 	inner := spec.Maps[tableBindings].InnerMap

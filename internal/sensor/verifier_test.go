@@ -11,7 +11,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/testr"
 	"golang.org/x/sys/unix"
 )
 
@@ -84,7 +84,7 @@ func TestThisKernelAcceptsEveryProgram(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		core := &Core{mode: mode, log: logr.Discard(), cgroups: cgroups, maps: map[string]*ebpf.Map{}, inner: map[string]*ebpf.MapSpec{}}
+		core := &Core{mode: mode, log: testr.New(t), cgroups: cgroups, maps: map[string]*ebpf.Map{}, inner: map[string]*ebpf.MapSpec{}}
 		err = core.load(s)
 		if errors.Is(err, unix.EPERM) {
 			skip(t, "needs a kernel that lets programs of these types be loaded")
