@@ -36,7 +36,7 @@ const (
 const mergeUsr = `mkdir -p /usr/lib && mv /bin /usr/bin && /usr/bin/busybox ln -s usr/bin /bin && rm -rf /lib && ln -s usr/lib /lib`
 
 func TestRunEnforcesWhatTheModelSays(t *testing.T) {
-	table := chosen(readTable(t))
+	table := chosen(t, readTable(t))
 	for _, kernel := range strings.Fields(cmp.Or(os.Getenv("VM_KERNELS"), defaultKernels)) {
 		t.Run(kernel, func(t *testing.T) {
 			m := newMachine(t, kernel)
@@ -54,14 +54,19 @@ func TestRunEnforcesWhatTheModelSays(t *testing.T) {
 }
 
 // chosen are the scenes that VM_SCENES names, by the begins of their names; all of them when it names none.
-func chosen(table []scene) []scene {
+func chosen(t *testing.T, table []scene) []scene {
+	t.Helper()
 	names := strings.Fields(os.Getenv("VM_SCENES"))
 	if len(names) == 0 {
 		return table
 	}
-	return slices.DeleteFunc(table, func(s scene) bool {
+	table = slices.DeleteFunc(table, func(s scene) bool {
 		return !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(s.name, name) })
 	})
+	if len(table) == 0 {
+		t.Fatalf("VM_SCENES: no scene's name begins with any of %q", names)
+	}
+	return table
 }
 
 // machine is what one kernel is tested with.
