@@ -12,6 +12,28 @@
 #include "core/base.h"
 #include "core/judge_words.h"
 
+#define PF_IO_WORKER 0x10
+
+struct task_struct___capable {
+	unsigned int flags;
+	const struct cred *real_cred;
+	const struct cred *cred;
+	void *io_uring;
+} __attribute__((preserve_access_index));
+
+/*
+ * Whether the task acts for the kernel, with credentials that are not its own: overlayfs copies up with those of who
+ * mounted it. Through io_uring a task can act with credentials that it had before, and that is its own doing.
+ */
+static __always_inline bool capable_for_kernel(void)
+{
+	struct task_struct___capable *task = (void *)bpf_get_current_task();
+
+	if (BPF_CORE_READ(task, cred) == BPF_CORE_READ(task, real_cred) || BPF_CORE_READ(task, flags) & PF_IO_WORKER)
+		return false;
+	return !bpf_core_field_exists(task->io_uring) || !BPF_CORE_READ(task, io_uring);
+}
+
 /* Somebody only wants to know: that is no use worth an event. */
 #define CAP_OPT_NOAUDIT 2
 
@@ -25,8 +47,11 @@ static __always_inline int capable_check(int capability, u32 options, u32 asked)
 		.mode = capability,
 		.words = { capability + 1 },
 	};
-	u32 slot = judge_begin(1 << DOMAIN_CAPABILITIES);
+	u32 slot;
 
+	if (capable_for_kernel())
+		return 0;
+	slot = judge_begin(1 << DOMAIN_CAPABILITIES);
 	if (slot == NO_RULES)
 		return 0;
 	return judge_end(slot, words_ask(slot, &q), EPERM);

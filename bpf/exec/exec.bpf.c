@@ -7,7 +7,7 @@
  *
  * Hooks:  security_bprm_check, which sees a script and then its interpreter, each with its own file;
  *         security_bprm_committing_creds, where the arguments can be read, for rules that name some: what is denied
- *         there is killed before its first instruction
+ *         there is killed before its first instruction; security_task_free, for executions that failed
  * Maps:   pendings, and those that are shared with the other programs
  * Kernel: 5.10 and later; LSM attachment needs 6.4 on arm64, the kprobes do not
  */
@@ -25,16 +25,46 @@ static __always_inline void exec_key(struct scratch *s, bool interpreter)
 	s->pending_key.interpreter = interpreter;
 }
 
+struct linux_binprm___head {
+	char buf[4];
+} __attribute__((preserve_access_index));
+
+/*
+ * Whether the program will find the arguments as they are now. A script will not: it has its interpreter executed, and
+ * if it is an interpreter itself, its own arguments are among those of the script that it is for.
+ */
+static __always_inline bool exec_is_last(struct linux_binprm *bprm)
+{
+	struct linux_binprm___head *b = (void *)bprm;
+	char head[4] = {};
+
+	bpf_probe_read_kernel(head, sizeof(head), __builtin_preserve_access_index(&b->buf));
+	return head[0] == 0x7f && head[1] == 'E' && head[2] == 'L' && head[3] == 'F';
+}
+
+static __always_inline bool exec_is_interpreter(struct linux_binprm *bprm)
+{
+	return BPF_CORE_READ(bprm, interp) != BPF_CORE_READ(bprm, filename);
+}
+
+/* What waits of an execution that failed is gone; of one that goes on, what its script's interpreter does is another. */
+static __always_inline void exec_forget(struct scratch *s, bool interpreter)
+{
+	exec_key(s, true);
+	bpf_map_delete_elem(&pendings, &s->pending_key);
+	exec_key(s, interpreter);
+	if (!interpreter)
+		bpf_map_delete_elem(&pendings, &s->pending_key);
+}
+
 /* After the verdict for arguments that all rules permit: what depends on them waits, and what cannot wait is judged again. */
 static __always_inline bool exec_waits(u32 slot, struct linux_binprm *bprm, struct question *q)
 {
-	bool interpreter = BPF_CORE_READ(bprm, interp) != BPF_CORE_READ(bprm, filename);
 	struct scratch *s = scratch_at(slot);
 
 	if (!s || !exec_names_arguments(s))
 		return false;
-	exec_key(s, interpreter);
-	bpf_map_delete_elem(&pendings, &s->pending_key);
+	exec_forget(s, exec_is_interpreter(bprm));
 	if (!arguments_decide(s))
 		return false;
 	s->pending.file = (u64)BPF_CORE_READ(bprm, file);
@@ -48,18 +78,20 @@ static __always_inline bool exec_waits(u32 slot, struct linux_binprm *bprm, stru
 
 static __always_inline int exec_check(struct linux_binprm *bprm, u32 asked)
 {
-	struct question q = { .domain = DOMAIN_PROCESS, .operation = OPERATION_EXEC, .asked = asked | ASK_ARGUMENTS };
+	struct question q = { .domain = DOMAIN_PROCESS, .operation = OPERATION_EXEC, .asked = asked };
 	u32 slot = judge_begin(1 << DOMAIN_PROCESS);
 	bool denied;
 
 	if (slot == NO_RULES)
 		return 0;
+	if (!exec_is_interpreter(bprm) || exec_is_last(bprm))
+		q.asked |= ASK_ARGUMENTS;
 	question_file(&q, BPF_CORE_READ(bprm, file));
 	denied = judge_ask(slot, &q);
 	return judge_end(slot, denied || exec_waits(slot, bprm, &q), EACCES);
 }
 
-/* What waited for the arguments. */
+/* What waited for the arguments. Nothing does if they do not decide. */
 static __always_inline bool exec_denied(u32 slot, struct linux_binprm *bprm, u32 asked, bool interpreter)
 {
 	struct scratch *s = scratch_at(slot);
@@ -104,6 +136,16 @@ static __always_inline void exec_commit(struct linux_binprm *bprm, u32 asked)
 		bpf_send_signal(SIGKILL);
 }
 
+/* An execution that failed is not waited for any more when its task ends. */
+static __always_inline void exec_end(struct task_struct *task)
+{
+	struct pending_key key = { .task = (u64)task };
+
+	bpf_map_delete_elem(&pendings, &key);
+	key.interpreter = true;
+	bpf_map_delete_elem(&pendings, &key);
+}
+
 SEC("lsm/bprm_check_security")
 int BPF_PROG(exec_enforce, struct linux_binprm *bprm, int ret)
 {
@@ -114,6 +156,13 @@ SEC("lsm/bprm_committing_creds")
 int BPF_PROG(commit_enforce, struct linux_binprm *bprm)
 {
 	exec_commit(bprm, ASK_ENFORCE);
+	return 0;
+}
+
+SEC("lsm/task_free")
+int BPF_PROG(end_enforce, struct task_struct *task)
+{
+	exec_end(task);
 	return 0;
 }
 
@@ -128,5 +177,12 @@ SEC("kprobe/security_bprm_committing_creds")
 int BPF_KPROBE(commit_observe, struct linux_binprm *bprm)
 {
 	exec_commit(bprm, 0);
+	return 0;
+}
+
+SEC("kprobe/security_task_free")
+int BPF_KPROBE(end_observe, struct task_struct *task)
+{
+	exec_end(task);
 	return 0;
 }

@@ -214,6 +214,8 @@ const (
 	ExecMapTaskSlots      = "task_slots"
 	ExecProgCommitEnforce = "commit_enforce"
 	ExecProgCommitObserve = "commit_observe"
+	ExecProgEndEnforce    = "end_enforce"
+	ExecProgEndObserve    = "end_observe"
 	ExecProgExecEnforce   = "exec_enforce"
 	ExecProgExecObserve   = "exec_observe"
 	ExecVarAncestorHelper = "ancestor_helper"
@@ -267,6 +269,8 @@ type ExecSpecs struct {
 type ExecProgramSpecs struct {
 	CommitEnforce *ebpf.ProgramSpec `ebpf:"commit_enforce"`
 	CommitObserve *ebpf.ProgramSpec `ebpf:"commit_observe"`
+	EndEnforce    *ebpf.ProgramSpec `ebpf:"end_enforce"`
+	EndObserve    *ebpf.ProgramSpec `ebpf:"end_observe"`
 	ExecEnforce   *ebpf.ProgramSpec `ebpf:"exec_enforce"`
 	ExecObserve   *ebpf.ProgramSpec `ebpf:"exec_observe"`
 }
@@ -362,6 +366,8 @@ type ExecVariables struct {
 type ExecPrograms struct {
 	CommitEnforce *ebpf.Program `ebpf:"commit_enforce"`
 	CommitObserve *ebpf.Program `ebpf:"commit_observe"`
+	EndEnforce    *ebpf.Program `ebpf:"end_enforce"`
+	EndObserve    *ebpf.Program `ebpf:"end_observe"`
 	ExecEnforce   *ebpf.Program `ebpf:"exec_enforce"`
 	ExecObserve   *ebpf.Program `ebpf:"exec_observe"`
 }
@@ -370,6 +376,8 @@ func (p *ExecPrograms) Close() error {
 	return _ExecClose(
 		p.CommitEnforce,
 		p.CommitObserve,
+		p.EndEnforce,
+		p.EndObserve,
 		p.ExecEnforce,
 		p.ExecObserve,
 	)

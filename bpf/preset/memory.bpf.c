@@ -21,14 +21,25 @@
 #define VM_EXEC 0x4
 #define VM_SHARED 0x8
 
+/* Whether the mount is in nobody's tree: lazily unmounted, or never attached. */
+static __always_inline bool memory_detached(struct file *file)
+{
+	struct mount *mount = (void *)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
+	u64 ns = (u64)BPF_CORE_READ(mount, mnt_ns);
+
+	return !ns || (ns != MNT_NS_INTERNAL && fix_anonymous_mount_namespace((void *)ns));
+}
+
 /*
- * A file that nobody finds by a name: unlinked, never linked (O_TMPFILE, memfd), or on a file system that the kernel
- * mounted for itself (shared memory).
+ * A file that nobody finds by a name: unlinked, never linked (O_TMPFILE, memfd), on a file system that the kernel mounted
+ * for itself (shared memory), or in a mount that is nowhere.
  */
 static __always_inline bool memory_nameless(struct file *file)
 {
 	struct inode___preset *inode = BPF_CORE_READ((struct file___preset *)file, f_inode);
 
+	if (memory_detached(file))
+		return true;
 	return !BPF_CORE_READ(inode, i_nlink) || BPF_CORE_READ(inode, i_sb, s_flags) & SB_KERNMOUNT;
 }
 

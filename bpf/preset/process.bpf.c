@@ -3,10 +3,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 
 /*
- * The presets protectEnv, protectProc and exec: what processes have of each other.
+ * The presets protectEnv, protectProc and exec: what processes have of each other. And of anonymousMapExec: a process's
+ * memory as a file.
  *
  * Hooks:  security_file_open, for files of procfs, by whatever path; security_ptrace_access_check, which also guards the
- *         links in /proc/PID and the system calls that read and write another process's memory; security_bprm_check
+ *         links in /proc/PID and the system calls that read and write another process's memory; security_ptrace_traceme;
+ *         security_bprm_check
  * Maps:   shared with the other programs
  * Kernel: 5.10 and later; LSM attachment needs 6.4 on arm64, the kprobes do not
  */
@@ -14,6 +16,7 @@
 #include "core/presets.h"
 #include "kernel.h"
 
+#define FMODE_WRITE 0x2
 #define PROC_SUPER_MAGIC 0x9fa0
 #define PTRACE_MODE_NOAUDIT 0x4
 /* As deep as files are below /proc/PID/task/TID and /proc/PID/net, whose entries are nobody's themselves. */
@@ -54,28 +57,53 @@ static __always_inline bool proc_is_environ(struct dentry *dentry)
 	return !__builtin_memcmp(name, "environ", sizeof(name));
 }
 
+static __always_inline bool proc_is_memory(struct dentry *dentry)
+{
+	char name[4] = {};
+
+	bpf_probe_read_kernel(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+	return !__builtin_memcmp(name, "mem", sizeof(name));
+}
+
+/*
+ * Whether a process's memory is opened for writing, one's own too: what is written there need not be writable, and may
+ * be executable.
+ */
+static __always_inline bool proc_changes_memory(struct file *file)
+{
+	return BPF_CORE_READ(file, f_mode) & FMODE_WRITE && proc_is_memory(BPF_CORE_READ(file, f_path.dentry));
+}
+
 static __always_inline int proc_check(struct file *file, u32 asked)
 {
 	struct question q = { .domain = DOMAIN_FILE, .operation = OPERATION_OPEN, .asked = asked };
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	struct pid___preset *owner = proc_owner(dentry);
-	bool environ, denied;
+	bool another, environ, memory, denied = false;
 	u32 slot;
 
-	if (!owner || !proc_of_another(owner))
+	if (!owner)
 		return 0;
-	environ = proc_is_environ(dentry);
-	slot = preset_begin(1 << PRESET_PROTECT_PROC | (environ ? 1 << PRESET_PROTECT_ENV : 0));
+	another = proc_of_another(owner);
+	environ = another && proc_is_environ(dentry);
+	memory = proc_changes_memory(file);
+	if (!another && !memory)
+		return 0;
+	slot = preset_begin((another ? 1 << PRESET_PROTECT_PROC : 0) | (environ ? 1 << PRESET_PROTECT_ENV : 0) |
+			    (memory ? 1 << PRESET_ANONYMOUS_MAP_EXEC : 0));
 	if (slot == NO_RULES)
 		return 0;
 	question_file(&q, file);
-	denied = preset_ask(slot, PRESET_PROTECT_PROC, &q);
+	if (another)
+		denied = preset_ask(slot, PRESET_PROTECT_PROC, &q);
 	if (environ && !denied)
 		denied = preset_ask(slot, PRESET_PROTECT_ENV, &q);
+	if (memory && !denied)
+		denied = preset_ask(slot, PRESET_ANONYMOUS_MAP_EXEC, &q);
 	return judge_end(slot, denied, EACCES);
 }
 
-/* The kernel does not ask about threads of one process. */
+/* The kernel does not ask about threads of one process. The current task is the one that traces, or asks to be traced. */
 static __always_inline int ptrace_check(struct task_struct *child, u32 mode, u32 asked)
 {
 	struct question q = { .domain = DOMAIN_PROCESS, .operation = OPERATION_PTRACE, .asked = asked };
@@ -173,6 +201,13 @@ int BPF_PROG(ptrace_enforce, struct task_struct *child, unsigned int mode, int r
 	return ret ? ret : ptrace_check(child, mode, ASK_ENFORCE);
 }
 
+/* Whoever lets its parent trace it is as open to it. */
+SEC("lsm/ptrace_traceme")
+int BPF_PROG(traceme_enforce, struct task_struct *parent, int ret)
+{
+	return ret ? ret : ptrace_check((void *)bpf_get_current_task(), 0, ASK_ENFORCE);
+}
+
 SEC("lsm/bprm_check_security")
 int BPF_PROG(enter_enforce, struct linux_binprm *bprm, int ret)
 {
@@ -191,6 +226,13 @@ SEC("kprobe/security_ptrace_access_check")
 int BPF_KPROBE(ptrace_observe, struct task_struct *child, unsigned int mode)
 {
 	ptrace_check(child, mode, 0);
+	return 0;
+}
+
+SEC("kprobe/security_ptrace_traceme")
+int BPF_KPROBE(traceme_observe, struct task_struct *parent)
+{
+	ptrace_check((void *)bpf_get_current_task(), 0, 0);
 	return 0;
 }
 

@@ -235,26 +235,28 @@ type ProcessScratch struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ProcessMapAudits         = "audits"
-	ProcessMapAutomata       = "automata"
-	ProcessMapBindings       = "bindings"
-	ProcessMapCounters       = "counters"
-	ProcessMapDenials        = "denials"
-	ProcessMapReports        = "reports"
-	ProcessMapRules          = "rules"
-	ProcessMapSlots          = "slots"
-	ProcessMapTaskSlots      = "task_slots"
-	ProcessProgEnterEnforce  = "enter_enforce"
-	ProcessProgEnterObserve  = "enter_observe"
-	ProcessProgProcEnforce   = "proc_enforce"
-	ProcessProgProcObserve   = "proc_observe"
-	ProcessProgPtraceEnforce = "ptrace_enforce"
-	ProcessProgPtraceObserve = "ptrace_observe"
-	ProcessVarAncestorHelper = "ancestor_helper"
-	ProcessVarHashKey        = "hash_key"
-	ProcessVarRenameFlags    = "rename_flags"
-	ProcessVarSpareSlots     = "spare_slots"
-	ProcessVarTaskStorage    = "task_storage"
+	ProcessMapAudits          = "audits"
+	ProcessMapAutomata        = "automata"
+	ProcessMapBindings        = "bindings"
+	ProcessMapCounters        = "counters"
+	ProcessMapDenials         = "denials"
+	ProcessMapReports         = "reports"
+	ProcessMapRules           = "rules"
+	ProcessMapSlots           = "slots"
+	ProcessMapTaskSlots       = "task_slots"
+	ProcessProgEnterEnforce   = "enter_enforce"
+	ProcessProgEnterObserve   = "enter_observe"
+	ProcessProgProcEnforce    = "proc_enforce"
+	ProcessProgProcObserve    = "proc_observe"
+	ProcessProgPtraceEnforce  = "ptrace_enforce"
+	ProcessProgPtraceObserve  = "ptrace_observe"
+	ProcessProgTracemeEnforce = "traceme_enforce"
+	ProcessProgTracemeObserve = "traceme_observe"
+	ProcessVarAncestorHelper  = "ancestor_helper"
+	ProcessVarHashKey         = "hash_key"
+	ProcessVarRenameFlags     = "rename_flags"
+	ProcessVarSpareSlots      = "spare_slots"
+	ProcessVarTaskStorage     = "task_storage"
 )
 
 // LoadProcess returns the embedded CollectionSpec for Process.
@@ -299,12 +301,14 @@ type ProcessSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessProgramSpecs struct {
-	EnterEnforce  *ebpf.ProgramSpec `ebpf:"enter_enforce"`
-	EnterObserve  *ebpf.ProgramSpec `ebpf:"enter_observe"`
-	ProcEnforce   *ebpf.ProgramSpec `ebpf:"proc_enforce"`
-	ProcObserve   *ebpf.ProgramSpec `ebpf:"proc_observe"`
-	PtraceEnforce *ebpf.ProgramSpec `ebpf:"ptrace_enforce"`
-	PtraceObserve *ebpf.ProgramSpec `ebpf:"ptrace_observe"`
+	EnterEnforce   *ebpf.ProgramSpec `ebpf:"enter_enforce"`
+	EnterObserve   *ebpf.ProgramSpec `ebpf:"enter_observe"`
+	ProcEnforce    *ebpf.ProgramSpec `ebpf:"proc_enforce"`
+	ProcObserve    *ebpf.ProgramSpec `ebpf:"proc_observe"`
+	PtraceEnforce  *ebpf.ProgramSpec `ebpf:"ptrace_enforce"`
+	PtraceObserve  *ebpf.ProgramSpec `ebpf:"ptrace_observe"`
+	TracemeEnforce *ebpf.ProgramSpec `ebpf:"traceme_enforce"`
+	TracemeObserve *ebpf.ProgramSpec `ebpf:"traceme_observe"`
 }
 
 // ProcessMapSpecs contains maps before they are loaded into the kernel.
@@ -393,12 +397,14 @@ type ProcessVariables struct {
 //
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessPrograms struct {
-	EnterEnforce  *ebpf.Program `ebpf:"enter_enforce"`
-	EnterObserve  *ebpf.Program `ebpf:"enter_observe"`
-	ProcEnforce   *ebpf.Program `ebpf:"proc_enforce"`
-	ProcObserve   *ebpf.Program `ebpf:"proc_observe"`
-	PtraceEnforce *ebpf.Program `ebpf:"ptrace_enforce"`
-	PtraceObserve *ebpf.Program `ebpf:"ptrace_observe"`
+	EnterEnforce   *ebpf.Program `ebpf:"enter_enforce"`
+	EnterObserve   *ebpf.Program `ebpf:"enter_observe"`
+	ProcEnforce    *ebpf.Program `ebpf:"proc_enforce"`
+	ProcObserve    *ebpf.Program `ebpf:"proc_observe"`
+	PtraceEnforce  *ebpf.Program `ebpf:"ptrace_enforce"`
+	PtraceObserve  *ebpf.Program `ebpf:"ptrace_observe"`
+	TracemeEnforce *ebpf.Program `ebpf:"traceme_enforce"`
+	TracemeObserve *ebpf.Program `ebpf:"traceme_observe"`
 }
 
 func (p *ProcessPrograms) Close() error {
@@ -409,6 +415,8 @@ func (p *ProcessPrograms) Close() error {
 		p.ProcObserve,
 		p.PtraceEnforce,
 		p.PtraceObserve,
+		p.TracemeEnforce,
+		p.TracemeObserve,
 	)
 }
 

@@ -74,6 +74,10 @@ func presetCases(t *testing.T, dir string) map[string]presetCase {
 		"through a bind mount":                      {[]string{"proc-bound", file("bound"), "environ"}, protectEnv + " " + protectProc, OperationOpen},
 		"through io_uring":                          {[]string{"proc-ring", "environ"}, protectEnv + " " + protectProc, OperationOpen},
 		"another's memory, as a file":               {[]string{"proc-parent", "mem"}, protectProc, OperationOpen},
+		"one's own memory, to change it":            {[]string{"change-memory", "/proc/self/mem"}, anonymousMap, OperationOpen},
+		"by the name of a thread":                   {[]string{"change-memory", "/proc/thread-self/mem"}, anonymousMap, OperationOpen},
+		"one's own memory, to read it":              {[]string{"open", "/proc/self/mem"}, "", ""},
+		"a child that asks to be traced":            {[]string{"traced"}, protectProc, OperationPtrace},
 		"another's directory":                       {[]string{"proc-parent", ""}, protectProc, OperationOpen},
 		"another's threads":                         {[]string{"proc-parent", "task/$/status"}, protectProc, OperationOpen},
 		"another's network":                         {[]string{"proc-parent", "net/unix"}, protectProc, OperationOpen},
@@ -107,6 +111,28 @@ func TestPresets(t *testing.T) {
 			r.checkPreset(t, w, presetCase{do: test.do}, others...)
 			r.checkPreset(t, w, presetCase{do: test.do}, others[0])
 		})
+	}
+	t.Run("executing a file of a mount that is nowhere", func(t *testing.T) {
+		r.t, w.t = t, t
+		r.checkNowhere(t, w)
+	})
+}
+
+// checkNowhere goes without rules on files: under those that block, nobody makes a file there, as it has no path.
+func (r *rig) checkNowhere(t *testing.T, w *workload) {
+	t.Helper()
+	for preset, want := range map[string]syscall.Errno{fileless: denied, anonymousMap: denied, protectProc: 0} {
+		on := presetRule(compile.ActionBlock, preset)
+		r.confine(map[*workload][]compile.Rule{w: {on}})
+		if got := w.do("detached-exec"); got != want {
+			t.Errorf("%s: %v, want %v", preset, got, want)
+		}
+		said := slices.ContainsFunc(r.take(), func(e Event) bool {
+			return e.Rule == on.ID && e.Operation == OperationExec && e.Denied
+		})
+		if said != (want != 0) {
+			t.Errorf("%s: an event says that it was denied: %v", preset, said)
+		}
 	}
 }
 

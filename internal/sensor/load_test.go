@@ -16,8 +16,8 @@ func pointsOf(prefix, check, commit string) []string {
 	names := []string{
 		check, check, check, commit, "capable", "file_mprotect", "file_open", "file_open", "file_truncate", "mmap_file",
 		"path_chmod", "path_chown", "path_link", "path_mkdir", "path_mknod", "path_rename", "path_rmdir", "path_symlink",
-		"path_truncate", "path_unlink", "ptrace_access_check",
-		"socket_accept", "socket_bind", "socket_connect", "socket_create", "socket_listen", "socket_sendmsg",
+		"path_truncate", "path_unlink", "ptrace_access_check", "ptrace_traceme",
+		"socket_accept", "socket_bind", "socket_connect", "socket_create", "socket_listen", "socket_sendmsg", "task_free",
 	}
 	for i := range names {
 		names[i] = prefix + names[i]

@@ -63,6 +63,9 @@ func work(operation string, args []string) int {
 		f, ok = presetWorkers()[operation]
 	}
 	if !ok {
+		f, ok = evasionWorkers()[operation]
+	}
+	if !ok {
 		fmt.Fprintln(os.Stderr, "unknown operation", operation)
 		return 2
 	}

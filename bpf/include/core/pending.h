@@ -10,10 +10,13 @@
 #include "arguments.h"
 #include "judge.h"
 
-/* Stale entries, of executions that failed, go as others need the room. */
+/*
+ * No entry takes the place of another: who finds no room is not executed. Of an execution that failed it stays until the
+ * task's next one, or its end.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
 	__type(key, struct pending_key);
 	__type(value, struct pending);
 } pendings SEC(".maps");

@@ -22,14 +22,16 @@ func presetMatches(name string, op Operation) bool {
 	switch name {
 	case presetProtectEnv:
 		entry, others := op.othersProc()
-		return others && (entry == "environ" || strings.HasPrefix(entry, "task/") && strings.HasSuffix(entry, "/environ"))
+		return others && processOrThread(entry, "environ")
 	case presetProtectProc:
 		_, others := op.othersProc()
 		return others || op.Kind == Ptrace
 	case presetFilelessExec:
 		return nameless && (op.Kind == Exec || op.Kind == MapExec)
 	case presetAnonymousMapExec:
-		return nameless && (op.Kind == Exec || op.Kind == MapExec) || op.Kind == MapExec && op.Path == ""
+		_, entry, in := op.proc()
+		return nameless && (op.Kind == Exec || op.Kind == MapExec) || op.Kind == MapExec && op.Path == "" ||
+			in && op.Kind == Write && processOrThread(entry, "mem")
 	case presetExec:
 		return op.Kind == Exec && op.Entered
 	default:
@@ -37,15 +39,26 @@ func presetMatches(name string, op Operation) bool {
 	}
 }
 
+// processOrThread says whether that entry of a process's directory in /proc is the named one, of the process or a thread.
+func processOrThread(entry, name string) bool {
+	return entry == name || strings.HasPrefix(entry, "task/") && strings.HasSuffix(entry, "/"+name)
+}
+
 // othersProc is what of another process's directory in /proc is opened; it is empty for the directory itself.
 func (op Operation) othersProc() (entry string, others bool) {
+	pid, entry, in := op.proc()
+	return entry, in && pid != op.PID
+}
+
+// proc is what of which process's directory in /proc is opened.
+func (op Operation) proc() (pid int, entry string, in bool) {
 	if op.Kind != Read && op.Kind != Write || op.Unresolved || op.Object {
-		return "", false
+		return 0, "", false
 	}
 	rest, inProc := strings.CutPrefix(fold(op.Path), "/proc/")
 	process, entry, _ := strings.Cut(rest, "/")
 	pid, err := strconv.Atoi(process)
-	return entry, inProc && err == nil && pid != op.PID
+	return pid, entry, inProc && err == nil
 }
 
 // presets gives the verdict of the presets that match: the strongest action, then as for rules. They are judged beside
