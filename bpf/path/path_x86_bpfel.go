@@ -28,6 +28,8 @@ type PathBinding struct {
 	Domains    [8]uint8
 	Posture    [8]uint8
 	Conditions [8]uint8
+	Visible    uint32
+	Pad        uint32
 	Count      uint32
 	Rules      uint32
 	Pages      uint32

@@ -28,19 +28,38 @@ static __always_inline bool socket_denied(u32 slot, const struct kind_of_socket 
 	return words_ask(slot, &q);
 }
 
+static __always_inline void socket_kind(struct kind_of_socket *k, struct socket *sock)
+{
+	struct sock *sk = BPF_CORE_READ(sock, sk);
+
+	k->family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	k->type = BPF_CORE_READ(sock, type);
+	k->protocol = BPF_CORE_READ(sk, sk_protocol);
+}
+
 static __always_inline int socket_check(struct socket *sock, u32 operation, u32 asked)
 {
 	struct kind_of_socket k;
-	struct sock *sk;
 	u32 slot = judge_begin(1 << DOMAIN_NETWORK);
 
 	if (slot == NO_RULES)
 		return 0;
-	sk = BPF_CORE_READ(sock, sk);
-	k.family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	k.type = BPF_CORE_READ(sock, type);
-	k.protocol = BPF_CORE_READ(sk, sk_protocol);
+	socket_kind(&k, sock);
 	return judge_end(slot, socket_denied(slot, &k, operation, asked), EACCES);
+}
+
+/* To where a datagram without a connection goes is worth a look. What a connection carries is not: that was made before. */
+static __always_inline int socket_send(struct socket *sock, struct msghdr *message, u32 asked)
+{
+	struct kind_of_socket k;
+	u32 slot = judge_begin(1 << DOMAIN_NETWORK);
+
+	if (slot == NO_RULES)
+		return 0;
+	socket_kind(&k, sock);
+	if (!socket_is_ip(&k) || !BPF_CORE_READ(message, msg_name))
+		asked |= ASK_USUAL;
+	return judge_end(slot, socket_denied(slot, &k, OPERATION_SOCKET_SENDMSG, asked), EACCES);
 }
 
 /* The kernel's own sockets are its own affair. */
@@ -88,9 +107,9 @@ int BPF_PROG(accept_enforce, struct socket *sock, struct socket *made, int ret)
 }
 
 SEC("lsm/socket_sendmsg")
-int BPF_PROG(sendmsg_enforce, struct socket *sock, void *message, int bytes, int ret)
+int BPF_PROG(sendmsg_enforce, struct socket *sock, struct msghdr *message, int bytes, int ret)
 {
-	return ret ? ret : socket_check(sock, OPERATION_SOCKET_SENDMSG, ASK_ENFORCE);
+	return ret ? ret : socket_send(sock, message, ASK_ENFORCE);
 }
 
 SEC("kprobe/security_socket_create")
@@ -129,8 +148,8 @@ int BPF_KPROBE(accept_observe, struct socket *sock)
 }
 
 SEC("kprobe/security_socket_sendmsg")
-int BPF_KPROBE(sendmsg_observe, struct socket *sock)
+int BPF_KPROBE(sendmsg_observe, struct socket *sock, struct msghdr *message)
 {
-	socket_check(sock, OPERATION_SOCKET_SENDMSG, 0);
+	socket_send(sock, message, 0);
 	return 0;
 }

@@ -26,7 +26,7 @@ func TestSizesOfWhatCrossesToTheKernel(t *testing.T) {
 		"scratch":    {unsafe.Sizeof(file.FileScratch{}), unsafe.Sizeof(exec.ExecScratch{})},
 	}
 	want := map[string][2]uintptr{
-		"event": {128, 128}, "binding": {136, 136}, "rule_entry": {table.EntrySize, table.EntrySize}, "scratch": {7552, 7552},
+		"event": {128, 128}, "binding": {144, 144}, "rule_entry": {table.EntrySize, table.EntrySize}, "scratch": {7560, 7560},
 	}
 	if diff := cmp.Diff(want, sizes); diff != "" {
 		t.Errorf("bytes (-want +got):\n%s", diff)

@@ -48,7 +48,7 @@ type Event struct {
 	Time      time.Time
 	Domain    compile.Domain
 	Operation string
-	// Action of the rule. Denied says whether the operation was really refused: in observe mode it never is.
+	// Action of the rule: below Audit, the operation is reported because it is visible, and Rule says nothing. Denied says whether the operation was really refused: in observe mode it never is.
 	Action     compile.Action
 	Denied     bool
 	Rule       compile.RuleID
@@ -76,3 +76,6 @@ type Event struct {
 	// Mode is the kernel's f_mode of the open file, a socket's protocol, or the number of a capability or system call.
 	Mode uint32
 }
+
+// IsLog says whether nothing was decided against the operation: it is reported because its domain is visible.
+func (e *Event) IsLog() bool { return e.Action < compile.ActionAudit }

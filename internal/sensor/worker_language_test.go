@@ -33,6 +33,7 @@ func languageWorkers() map[string]func(args []string) error {
 			return unix.Renameat2(unix.AT_FDCWD, a[0], unix.AT_FDCWD, a[1], unix.RENAME_EXCHANGE)
 		},
 		"open-truncate":       func(a []string) error { return openAs(a[0], unix.O_RDONLY|unix.O_TRUNC) },
+		"open-often":          openOften,
 		"append":              func(a []string) error { return openAs(a[0], unix.O_WRONLY|unix.O_APPEND) },
 		"read-write":          func(a []string) error { return openAs(a[0], unix.O_RDWR) },
 		"ftruncate":           truncateOpened,
@@ -54,6 +55,19 @@ func openAs(path string, flags int) error {
 		return err
 	}
 	return unix.Close(fd)
+}
+
+func openOften(args []string) error {
+	times, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	for range times {
+		if err := openAs(args[0], unix.O_RDONLY); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func truncateOpened(args []string) error {

@@ -17,10 +17,9 @@ __noinline int words_judge(u32 slot)
 	judge_meets(s, slot);
 	path_begin(s);
 	answer_words(s, slot);
-	if (s->action < ACTION_AUDIT)
+	if (!judge_reports(s))
 		return 0;
-	if (!(s->asked & ASK_QUIET) || answer_denies(s->action, s->asked))
-		judge_report(s, slot);
+	judge_report(s, slot);
 	return answer_denies(s->action, s->asked);
 }
 
