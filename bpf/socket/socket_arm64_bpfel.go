@@ -37,6 +37,15 @@ type SocketBinding struct {
 	Levels     [16]uint8
 }
 
+type SocketEnds struct {
+	_          structs.HostLayout
+	Known      uint32
+	LocalPort  uint16
+	RemotePort uint16
+	Local      [16]uint8
+	Remote     [16]uint8
+}
+
 type SocketEvent struct {
 	_             structs.HostLayout
 	Time          uint64
@@ -108,6 +117,9 @@ type SocketScratch struct {
 	Cgroup       uint64
 	ObjectDentry uint64
 	ObjectMount  uint64
+	Socket       uint64
+	Address      uint64
+	Ends         SocketEnds
 	Domain       uint32
 	Operation    uint32
 	Asked        uint32

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -158,5 +159,47 @@ func TestAFloodOfLogsPushesNoAuditOut(t *testing.T) {
 	}
 	if logs == 0 || logs+drops["log_ring_full"] < 4000 {
 		t.Errorf("%d logs were read and %d counted as lost, of 4000 and more", logs, drops["log_ring_full"])
+	}
+}
+
+// TestConnectionsSayBetweenWhom: TCP and UDP, by IPv4 and IPv6, each operation with the ends that it has.
+func TestConnectionsSayBetweenWhom(t *testing.T) {
+	for _, mode := range []Mode{ModeEnforce, ModeObserve} {
+		t.Run(string(mode), func(t *testing.T) { sayBetweenWhom(t, mode) })
+	}
+}
+
+func sayBetweenWhom(t *testing.T, mode Mode) {
+	r := newRig(t, Options{Mode: mode})
+	w := r.workload("visible")
+	r.show(w, []string{"network"})
+	for name, local := range map[string]string{"4": "127.0.0.1", "6": "[::1]"} {
+		t.Run("IPv"+name, func(t *testing.T) {
+			r.t, w.t = t, t
+			r.take()
+			if got := w.do("talk", local, "4711", "4712"); got != 0 {
+				t.Fatalf("talk: %v", got)
+			}
+			var got []string
+			for _, line := range shown(r.take(), "INET") {
+				line = strings.NewReplacer(" family=AF_INET6", "", " family=AF_INET", "", "type=", "", "protocol=", "", local, "me", "127.0.0.1", "me", "0.0.0.0", "any", "[::]", "any").Replace(line)
+				got = append(got, regexp.MustCompile(`:[1-9][0-9]{4}`).ReplaceAllString(line, ":other"))
+			}
+			slices.Sort(got)
+			want := []string{
+				"log accept SOCK_STREAM 6 local=me:4711",
+				"log bind SOCK_DGRAM 17 local=me:4712",
+				"log bind SOCK_STREAM 6 local=me:4711",
+				"log connect SOCK_DGRAM 17 remote=me:4712",
+				"log connect SOCK_STREAM 6 remote=me:4711",
+				"log listen SOCK_STREAM 6 local=me:4711",
+				"log sendmsg SOCK_DGRAM 17 local=me:4712 remote=me:4711",
+				"log socket SOCK_DGRAM 0",
+				"log socket SOCK_STREAM 0",
+			}
+			if diff := cmp.Diff(want, slices.Compact(got)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ package telemetry
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,6 +61,7 @@ func New(node Node, e enforcer.Event, w Workload, rule *compile.RuleInfo) *Alert
 	setOperation(a, e)
 	setVerdict(a, e, rule)
 	setRule(a, e, rule)
+	ends(a.EventData, e)
 	unresolved(a.EventData, e)
 	return a
 }
@@ -111,6 +113,19 @@ func dataOf(e enforcer.Event) string {
 		return "syscall=SYS_" + strings.ToUpper(e.Resource)
 	default:
 		return "lsm=" + hookOf(e.Operation)
+	}
+}
+
+// ends says, in the data of an event, between whom a socket is, as far as that is known.
+func ends(data map[string]string, e enforcer.Event) {
+	for _, end := range [...]struct {
+		name    string
+		address netip.AddrPort
+	}{{"Local", e.Local}, {"Remote", e.Remote}} {
+		if end.address.IsValid() {
+			data[end.name+"IP"] = end.address.Addr().String()
+			data[end.name+"Port"] = strconv.Itoa(int(end.address.Port()))
+		}
 	}
 }
 

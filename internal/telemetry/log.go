@@ -27,6 +27,7 @@ func NewLog(node Node, e enforcer.Event, w Workload) *Log {
 	if e.Operation == enforcer.OperationExec {
 		l.EventData["ArgsUnknown"] = argsUnknown
 	}
+	ends(l.EventData, e)
 	unresolved(l.EventData, e)
 	return l
 }

@@ -4,6 +4,7 @@ package telemetry
 
 import (
 	"bytes"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -57,5 +58,19 @@ func TestLogsNameOperationsAsAlertsDo(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+func TestEndsOfASocketAreInTheData(t *testing.T) {
+	e := open(compile.ActionAudit, false)
+	e.Local, e.Remote = netip.MustParseAddrPort("10.0.0.7:40312"), netip.MustParseAddrPort("[2001:db8::1]:443")
+	for name, data := range map[string]map[string]string{
+		"an alert": New(Node{}, e, Workload{}, nil).EventData,
+		"a log":    NewLog(Node{}, e, Workload{}).EventData,
+	} {
+		got := strings.Join([]string{data["LocalIP"], data["LocalPort"], data["RemoteIP"], data["RemotePort"]}, " ")
+		if want := "10.0.0.7 40312 2001:db8::1 443"; got != want {
+			t.Errorf("%s has %s, want %s", name, got, want)
+		}
 	}
 }

@@ -188,8 +188,19 @@ struct cred {
 	kernel_cap_t cap_effective;
 };
 
+struct in6_addr {
+	u8 in6_u[16];
+};
+
 struct sock_common {
 	unsigned short skc_family;
+	/* Of the network's byte order, but for skc_num. */
+	__be16 skc_dport;
+	__u16 skc_num;
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
 };
 
 struct sock {
