@@ -121,7 +121,9 @@ func reportVisible(t *testing.T, mode Mode) {
 					t.Errorf("a log of a domain that is not visible: %+v", e)
 				}
 			}
-			free.do("open", at("file"))
+			if got := free.do("open", at("file")); got != 0 {
+				t.Errorf("in a workload that is bound to nothing: %v", got)
+			}
 			if events := r.take(); len(events) != 0 {
 				t.Errorf("of a workload that is bound to nothing: %v", shown(events, ""))
 			}
@@ -140,8 +142,11 @@ func TestAFloodOfLogsPushesNoAuditOut(t *testing.T) {
 	file, watched := touch(t, filepath.Join(r.dir, "file")), touch(t, filepath.Join(r.dir, "watched"))
 	r.show(w, []string{"file"}, rule(compile.ActionAudit, files, exact, watched))
 	// Nobody reads yet.
-	w.do("open-often", file, "4000")
-	w.do("open", watched)
+	for _, do := range [][]string{{"open-often", file, "4000"}, {"open", watched}} {
+		if got := w.do(do[0], do[1:]...); got != 0 {
+			t.Errorf("%v: %v", do, got)
+		}
+	}
 	drops := stats(t, r.core).Drops
 	if drops["log_ring_full"] == 0 || drops["audit_ring_full"] != 0 {
 		t.Fatalf("lost: %v; want logs alone", drops)
