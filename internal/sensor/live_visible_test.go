@@ -95,6 +95,7 @@ func reportVisible(t *testing.T, mode Mode) {
 		"both names of a rename, each once": {all, nil, []string{"rename", at("new"), at("newer")}, 0, []string{"log rename " + at("new"), "log rename " + at("newer")}},
 		"a rename where blocks are named":   {[]string{"process"}, []compile.Rule{block(process, exact, at("secret"))}, []string{"rename", at("newer"), at("new")}, 0, nil},
 		"a socket":                          {[]string{"network"}, nil, tcp, 0, []string{"log socket family=AF_INET type=SOCK_STREAM protocol=0"}},
+		"a name that is looked up":          {[]string{"dns"}, nil, []string{"lookup", "udp", "some.example"}, 0, []string{"log lookup domain=some.example protocol=UDP server=127.0.0.1:53"}},
 		"a capability":                      {[]string{"capabilities"}, nil, []string{"chroot-only", "/"}, 0, []string{"log capable CAP_SYS_CHROOT"}},
 		"a capability that a rule audits":   {[]string{"capabilities"}, []compile.Rule{chroot}, []string{"chroot-only", "/"}, 0, []string{"audit capable CAP_SYS_CHROOT"}},
 	}
@@ -113,7 +114,7 @@ func reportVisible(t *testing.T, mode Mode) {
 				t.Errorf("%s: %v, want %v", test.do, got, test.errno)
 			}
 			events := r.take()
-			if diff := cmp.Diff(test.want, shown(events, r.dir, "AF_INET", "CHROOT")); diff != "" {
+			if diff := cmp.Diff(test.want, shown(events, r.dir, "AF_INET", "CHROOT", "domain=")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			for _, e := range events {
