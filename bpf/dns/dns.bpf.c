@@ -24,7 +24,7 @@
 /* Reports the verdict in the slot; not 0 if the packet is to be dropped. */
 static __always_inline int dns_end(struct scratch *s, u32 slot)
 {
-	if (s->action < ACTION_AUDIT)
+	if (!judge_reports(s))
 		return false;
 	judge_report(s, slot);
 	return answer_denies(s->action, s->asked);

@@ -28,11 +28,22 @@ type SocketBinding struct {
 	Domains    [8]uint8
 	Posture    [8]uint8
 	Conditions [8]uint8
+	Visible    uint32
+	Pad        uint32
 	Count      uint32
 	Rules      uint32
 	Pages      uint32
 	LevelCount uint32
 	Levels     [16]uint8
+}
+
+type SocketEnds struct {
+	_          structs.HostLayout
+	Known      uint32
+	LocalPort  uint16
+	RemotePort uint16
+	Local      [16]uint8
+	Remote     [16]uint8
 }
 
 type SocketEvent struct {
@@ -106,6 +117,9 @@ type SocketScratch struct {
 	Cgroup       uint64
 	ObjectDentry uint64
 	ObjectMount  uint64
+	Socket       uint64
+	Address      uint64
+	Ends         SocketEnds
 	Domain       uint32
 	Operation    uint32
 	Asked        uint32

@@ -28,6 +28,8 @@ type SyscallBinding struct {
 	Domains    [8]uint8
 	Posture    [8]uint8
 	Conditions [8]uint8
+	Visible    uint32
+	Pad        uint32
 	Count      uint32
 	Rules      uint32
 	Pages      uint32
@@ -106,25 +108,35 @@ type SyscallScratch struct {
 	Cgroup       uint64
 	ObjectDentry uint64
 	ObjectMount  uint64
-	Domain       uint32
-	Operation    uint32
-	Asked        uint32
-	Met          uint32
-	Source       uint32
-	WordsKind    uint32
-	Words        [4]uint32
-	Flags        uint32
-	Mode         uint32
-	Depth        uint32
-	_            [4]byte
-	Depths       uint64
-	Hashed       uint32
-	Left         uint32
-	Offset       uint32
-	Classes      uint32
-	Row          uint32
-	Accept       uint32
-	States       [2]struct {
+	Socket       uint64
+	Address      uint64
+	Ends         struct {
+		_          structs.HostLayout
+		Known      uint32
+		LocalPort  uint16
+		RemotePort uint16
+		Local      [16]uint8
+		Remote     [16]uint8
+	}
+	Domain    uint32
+	Operation uint32
+	Asked     uint32
+	Met       uint32
+	Source    uint32
+	WordsKind uint32
+	Words     [4]uint32
+	Flags     uint32
+	Mode      uint32
+	Depth     uint32
+	_         [4]byte
+	Depths    uint64
+	Hashed    uint32
+	Left      uint32
+	Offset    uint32
+	Classes   uint32
+	Row       uint32
+	Accept    uint32
+	States    [2]struct {
 		_     structs.HostLayout
 		V     [4]uint64
 		Words uint64

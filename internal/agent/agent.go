@@ -121,6 +121,8 @@ type Agent struct {
 	telemetry *server.Server
 	// readEvents counts the events that were read from the kernel.
 	readEvents atomic.Uint64
+	// logs are those of them that no rule decided.
+	logs atomic.Uint64
 	// health is what clients of the health port are told by gRPC.
 	health *health.Server
 

@@ -65,20 +65,36 @@ func (t *ruleTable) lookup(id compile.RuleID) *compile.RuleInfo {
 	return &entry.info
 }
 
-// handle makes an event an alert. It runs on the reader of the kernel's buffer and never waits.
+// handle makes an event an alert, or a log. It runs on the reader of the kernel's buffer and never waits.
 func (a *Agent) handle(e enforcer.Event) {
 	a.readEvents.Add(1)
+	if e.IsLog() {
+		a.log(e)
+		return
+	}
 	rule := a.rules.lookup(e.Rule)
 	workload := a.workload(e.Cgroup)
-	s := a.snapshot()
-	node := telemetry.Node{
-		Cluster: a.o.Cluster, Name: a.o.Node, ID: s.nodeID, Version: a.o.Version, Observing: a.observing(),
-	}
 	known := rule != nil || e.Rule == enforcer.RuleUnresolved || e.Rule == enforcer.RulePosture
 	a.metrics.observeEvent(e, known, workload.Host || workload.ContainerID != "")
-	alert := telemetry.New(node, e, workload, rule)
+	alert := telemetry.New(a.node(), e, workload, rule)
 	a.look(alert, e)
 	a.deliver(a.throttle.Pass(telemetry.Source{Cgroup: e.Cgroup, Rule: e.Rule}, alert, time.Now()))
+}
+
+// log makes an event a log, where a client asked for logs. Its process is not looked at: that is for alerts, of which
+// fewer come.
+func (a *Agent) log(e enforcer.Event) {
+	a.logs.Add(1)
+	if a.telemetry.WantsLogs() {
+		a.telemetry.Log(telemetry.NewLog(a.node(), e, a.workload(e.Cgroup)))
+	}
+}
+
+// node is what telemetry says of this one.
+func (a *Agent) node() telemetry.Node {
+	return telemetry.Node{
+		Cluster: a.o.Cluster, Name: a.o.Node, ID: a.snapshot().nodeID, Version: a.o.Version, Observing: a.observing(),
+	}
 }
 
 // look adds what is known of the process from elsewhere than its event, or why that is nothing.

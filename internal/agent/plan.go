@@ -60,22 +60,23 @@ func (p *parsedPolicy) selection() compile.Selection {
 
 func (p *planner) workloads(in inputs) []compile.Workload {
 	policies := p.parse(in)
-	host, hostIsPoliced := p.host(in)
+	host, hostIsBound := p.host(in)
 	var out []compile.Workload
-	if hostIsPoliced {
+	if hostIsBound {
 		out = append(out, host)
-		// Pods are no part of the host: bound to nothing, the trees that hold them keep the host's rules out.
+		// Pods are no part of the host: bound to nothing, the trees that hold them keep the host's rules and visibility out.
 		for _, tree := range in.podTrees {
 			out = append(out, compile.Workload{Cgroup: tree, Exempt: true, Host: true})
 		}
 	}
 	for _, c := range in.containers {
-		w := compile.Workload{Cgroup: c.Cgroup, Exempt: hostIsPoliced}
+		w := compile.Workload{Cgroup: c.Cgroup, Exempt: hostIsBound}
 		if c.Root != nil {
 			w.Root = c.Root
 		}
 		pod := podOf(c, in.pods)
 		treatment := selector.Treat(pod, selector.SystemNamespaces(p.system))
+		w.Visible = podVisibility(in, pod, treatment)
 		if treatment != selector.Untracked {
 			w.Postures, w.AuditOnly = podPostures(in, c.Pod.Namespace), treatment == selector.Audited
 			for _, candidate := range policies {
@@ -89,15 +90,16 @@ func (p *planner) workloads(in inputs) []compile.Workload {
 	return out
 }
 
-// host is the node itself, with the host policies that select it.
+// host is the node itself, with the host policies that select it, and whether it is to be bound to anything.
 func (p *planner) host(in inputs) (compile.Workload, bool) {
 	w := compile.Workload{Cgroup: in.root, Host: true, Postures: hostPostures(in), Root: in.hostRoot}
 	if in.node == nil {
 		return w, false
 	}
+	w.Visible = hostVisibility(in)
 	treatment := selector.Treat(selector.Pod{Annotations: in.node.Annotations}, nil)
 	if treatment == selector.Untracked {
-		return w, false
+		return w, w.Visible != 0
 	}
 	w.AuditOnly = treatment == selector.Audited
 	for i := range in.hostPolicies {
@@ -109,7 +111,7 @@ func (p *planner) host(in inputs) (compile.Workload, bool) {
 			return &parsedPolicy{policy: parse.HostPolicy(object)}
 		}).selection())
 	}
-	return w, len(w.Selections) > 0
+	return w, len(w.Selections) > 0 || w.Visible != 0
 }
 
 // parse reads the policies of Pods, each once, and forgets those that are gone.

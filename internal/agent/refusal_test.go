@@ -66,7 +66,7 @@ func TestEventsAreReadWhileTheSetIsRefused(t *testing.T) {
 	n.run(bpf)
 	n.eventuallyReason(operatorv1.NodePoliciesApplied, "False TableFull")
 	select {
-	case n.kernel.events <- enforcer.Event{Operation: enforcer.OperationExec, Rule: 4711 << 20, Cgroup: 11}:
+	case n.kernel.events <- enforcer.Event{Operation: enforcer.OperationExec, Action: compile.ActionAudit, Rule: 4711 << 20, Cgroup: 11}:
 	case <-time.After(5 * time.Second):
 		t.Fatal("nobody reads the events of the core that is in force")
 	}
@@ -138,7 +138,7 @@ func TestEventsThatAreReadAtTheEndAreWritten(t *testing.T) {
 	n.eventuallyBlocked(11, "/bin/sh")
 	go func() {
 		time.Sleep(100 * time.Millisecond)
-		n.kernel.events <- enforcer.Event{Operation: enforcer.OperationExec, Denied: true, Cgroup: 11}
+		n.kernel.events <- enforcer.Event{Operation: enforcer.OperationExec, Action: compile.ActionBlock, Denied: true, Cgroup: 11}
 	}()
 	n.stop()
 	if !strings.Contains(n.alerts.String(), "web-1") {

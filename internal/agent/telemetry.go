@@ -57,9 +57,11 @@ func limitOf(settings map[string]string) telemetry.Limit {
 // stages is what became of all events before they were for clients. The kernel does not count what it generates: that is
 // what was read from it and what it counts as lost, the latter since its tables were made.
 func (a *Agent) stages() []fanout.Stage {
+	logs := a.logs.Load()
 	read, lost := a.readEvents.Load(), enforcer.Lost(a.snapshot().stats)
 	return []fanout.Stage{
 		{Name: "kernel", Count: fanout.Count{Generated: read + lost, Delivered: read, Dropped: lost}},
+		{Name: "logs", Count: fanout.Count{Generated: logs, Delivered: logs}},
 		{Name: "throttle", Count: a.throttle.Count()},
 		{Name: "stdout", Count: a.alerts.Count()},
 	}

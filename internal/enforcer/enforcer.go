@@ -90,7 +90,7 @@ func Pinned(o Options) bool {
 // Lost counts the events that the kernel could not hand over or that could not be read, out of all that Stats counts:
 // the others are operations that could not be judged by their path.
 func Lost(s Stats) uint64 {
-	return s.Drops["denial_ring_full"] + s.Drops["audit_ring_full"] + s.Drops["event_undecodable"]
+	return s.Drops["denial_ring_full"] + s.Drops["audit_ring_full"] + s.Drops["log_ring_full"] + s.Drops["event_undecodable"]
 }
 
 // Reason is the typed reason of an error of Open or Apply.

@@ -86,7 +86,7 @@ func TestWithTheAgentsOwnServer(t *testing.T) {
 		t.Errorf("%v, %d out of order", w.problems, w.disorder)
 	}
 	w.mu.Unlock()
-	eventually(t, "its messages come", told.say("this agent makes no logs yet"))
+	eventually(t, "its messages come", told.say("stage=client_alerts "))
 
 	for name, refused := range map[string]struct {
 		change func(*relay.Options)

@@ -84,7 +84,8 @@ func (e *Event) decodePaths(w wireEvent, paths []byte) {
 	e.ParentUnresolved = causes()[uint32(w.ParentStatus)]
 	switch {
 	case e.Domain == compile.DomainNetwork:
-		e.Resource = socketName(w)
+		e.Local, e.Remote = endsOf(resource)
+		e.Resource = socketName(w) + endsName(e.Local, e.Remote)
 	case e.Domain == compile.DomainCapabilities:
 		e.Resource = capabilityName(w.Mode)
 	case e.Domain == compile.DomainSyscalls:

@@ -155,6 +155,7 @@ func summarised(s table.Summary, p compile.Profile) binding {
 	for domain := range b.Domains {
 		b.Domains[domain], b.Posture[domain] = uint8(s.Domains[domain]), uint8(s.Postures[domain])
 	}
+	b.Visible = uint32(p.Visible)
 	for i := range p.Rules {
 		b.Conditions[p.Rules[i].Domain] |= uint8(p.Rules[i].Conditions)
 	}

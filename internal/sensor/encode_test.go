@@ -79,7 +79,7 @@ func TestABindingSummarisesItsProfile(t *testing.T) {
 		rule(compile.ActionAudit, files, recursive, "/"),
 		owned,
 		rule(compile.ActionAllow, files, directory, "/etc/ssl/"),
-	}, Postures: map[compile.Domain]compile.Action{files: compile.ActionAudit}}
+	}, Postures: map[compile.Domain]compile.Action{files: compile.ActionAudit}, Visible: compile.DomainsOf([]string{"process"})}
 	set := compile.Set{Generation: 3, Profiles: []compile.Profile{profile}, Bindings: map[compile.Cgroup]compile.ProfileID{
 		{ID: 11, Level: 4}: 7, {ID: 12, Level: 2}: 7, {ID: 13, Level: 4}: 7,
 	}}
@@ -93,6 +93,7 @@ func TestABindingSummarisesItsProfile(t *testing.T) {
 	bound.Domains[files] = uint8(table.DomainRules | table.DomainBlocks | table.DomainAudits | table.DomainExact | table.DomainDirectory)
 	bound.Posture[files] = uint8(compile.ActionAudit)
 	bound.Conditions[files] = uint8(owned.Conditions)
+	bound.Visible = 1 << process
 	header := binding{
 		Generation: 3, Profile: digestOf(set.Profiles), Buckets: buckets, Count: 3, LevelCount: 2,
 		Rules: uint32(got.layout.Entries), Pages: uint32(len(got.layout.Pages)),

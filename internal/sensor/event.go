@@ -3,6 +3,7 @@
 package sensor
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/kubearmor/kubearmor-operator/internal/policy/compile"
@@ -48,7 +49,7 @@ type Event struct {
 	Time      time.Time
 	Domain    compile.Domain
 	Operation string
-	// Action of the rule. Denied says whether the operation was really refused: in observe mode it never is.
+	// Action of the rule: below Audit, the operation is reported because it is visible, and Rule says nothing. Denied says whether the operation was really refused: in observe mode it never is.
 	Action     compile.Action
 	Denied     bool
 	Rule       compile.RuleID
@@ -68,6 +69,10 @@ type Event struct {
 	// pipe is "pipe:[INODE]". A socket is "family=AF_INET type=SOCK_STREAM protocol=6", a capability "CAP_NET_RAW", a
 	// name that is looked up "domain=example.com protocol=UDP server=10.96.0.10:53", a system call its name.
 	Resource string
+	// Local and Remote are the ends of an IP socket as far as the operation has them: where it is bound, and where it is
+	// connected to or sends to. That of who connects is not known yet when a connection is accepted. The zero AddrPort
+	// stands for what is not there; Resource has them as well, "local=10.0.0.7:40312 remote=[2001:db8::1]:443".
+	Local, Remote netip.AddrPort
 	// Unresolved is why the path is not known, or empty. Resource then holds the part of it that is, from its end.
 	Unresolved string
 	// Flags are the file's open flags (O_RDONLY...), with the kernel's own FMODE_EXEC where execve opens. Of a socket:
@@ -76,3 +81,6 @@ type Event struct {
 	// Mode is the kernel's f_mode of the open file, a socket's protocol, or the number of a capability or system call.
 	Mode uint32
 }
+
+// IsLog says whether nothing was decided against the operation: it is reported because its domain is visible.
+func (e *Event) IsLog() bool { return e.Action < compile.ActionAudit }

@@ -54,6 +54,7 @@ func causes() map[uint32]string {
 		10: "event_without_source",
 		11: "source_unresolved",
 		12: "arguments_lost",
+		13: "log_ring_full",
 	}
 }
 

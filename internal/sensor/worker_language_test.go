@@ -5,9 +5,11 @@ package sensor
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -33,6 +35,7 @@ func languageWorkers() map[string]func(args []string) error {
 			return unix.Renameat2(unix.AT_FDCWD, a[0], unix.AT_FDCWD, a[1], unix.RENAME_EXCHANGE)
 		},
 		"open-truncate":       func(a []string) error { return openAs(a[0], unix.O_RDONLY|unix.O_TRUNC) },
+		"open-often":          openOften,
 		"append":              func(a []string) error { return openAs(a[0], unix.O_WRONLY|unix.O_APPEND) },
 		"read-write":          func(a []string) error { return openAs(a[0], unix.O_RDWR) },
 		"ftruncate":           truncateOpened,
@@ -42,6 +45,7 @@ func languageWorkers() map[string]func(args []string) error {
 		"run":                 run,
 		"socket":              openSocket,
 		"connect":             connectUDP,
+		"talk":                talk,
 		"multipath":           connectMultipath,
 		"lookup":              lookUp,
 		"chroot-only":         func(a []string) error { return unix.Chroot(a[0]) },
@@ -54,6 +58,19 @@ func openAs(path string, flags int) error {
 		return err
 	}
 	return unix.Close(fd)
+}
+
+func openOften(args []string) error {
+	times, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	for range times {
+		if err := openAs(args[0], unix.O_RDONLY); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func truncateOpened(args []string) error {
@@ -170,4 +187,84 @@ func connectMultipath([]string) error {
 	}
 	defer unix.Close(accepted)
 	return unix.Sendto(accepted, []byte("x"), 0, nil)
+}
+
+// talk does what sockets are for with itself: over TCP from the first port, and over UDP from the second one, connected
+// and, to the first port, not.
+func talk(args []string) error {
+	host, err := netip.ParseAddr(strings.Trim(args[0], "[]"))
+	if err != nil {
+		return err
+	}
+	family := unix.AF_INET6
+	if host.Is4() {
+		family = unix.AF_INET
+	}
+	var at [2]unix.Sockaddr
+	for i := range at {
+		port, err := strconv.Atoi(args[1+i])
+		if err != nil {
+			return err
+		}
+		at[i] = &unix.SockaddrInet6{Port: port, Addr: host.As16()}
+		if host.Is4() {
+			at[i] = &unix.SockaddrInet4{Port: port, Addr: host.As4()}
+		}
+	}
+	if err := talkTCP(family, at[0]); err != nil {
+		return err
+	}
+	return talkUDP(family, at[0], at[1])
+}
+
+func talkTCP(family int, at unix.Sockaddr) error {
+	listener, err := unix.Socket(family, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(listener)
+	if err := unix.SetsockoptInt(listener, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return err
+	}
+	if err := errors.Join(unix.Bind(listener, at), unix.Listen(listener, 1)); err != nil {
+		return err
+	}
+	client, err := unix.Socket(family, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(client)
+	if err := unix.Connect(client, at); err != nil {
+		return err
+	}
+	accepted, _, err := unix.Accept(listener)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(accepted)
+	_, err = unix.Write(client, []byte("not worth a log"))
+	return err
+}
+
+func talkUDP(family int, first, second unix.Sockaddr) error {
+	bound, err := unix.Socket(family, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(bound)
+	if err := unix.Bind(bound, second); err != nil {
+		return err
+	}
+	client, err := unix.Socket(family, unix.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(client)
+	if err := unix.Connect(client, second); err != nil {
+		return err
+	}
+	if _, err := unix.Write(client, []byte("not worth a log")); err != nil {
+		return err
+	}
+	return unix.Sendto(bound, []byte("x"), 0, first)
 }

@@ -8,6 +8,9 @@ import "github.com/kubearmor/kubearmor-operator/internal/telemetry/feeder"
 // Alert is one match of a rule, as it goes over the wire and, in JSON, to standard output.
 type Alert = feeder.Alert
 
+// Log is one operation that nothing forbade, of a workload whose operations are visible.
+type Log = feeder.Log
+
 // Owner is the workload that a Pod belongs to.
 type Owner = feeder.Podowner
 
@@ -16,6 +19,8 @@ const (
 	typePolicy     = "MatchedPolicy"
 	typeHostPolicy = "MatchedHostPolicy"
 	typeSystem     = "SystemEvent"
+	typeLog        = "ContainerLog"
+	typeHostLog    = "HostLog"
 
 	operationProcess      = "Process"
 	operationFile         = "File"

@@ -5,6 +5,7 @@ package telemetry
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,44 +61,82 @@ func New(node Node, e enforcer.Event, w Workload, rule *compile.RuleInfo) *Alert
 	setOperation(a, e)
 	setVerdict(a, e, rule)
 	setRule(a, e, rule)
-	for _, path := range [...]struct{ name, cause string }{
-		{"ResourceUnresolved", e.Unresolved}, {"SourceUnresolved", e.SourceUnresolved}, {"ParentUnresolved", e.ParentUnresolved},
-	} {
-		if path.cause != "" {
-			a.EventData[path.name] = path.cause
-		}
-	}
+	ends(a.EventData, e)
+	unresolved(a.EventData, e)
 	return a
 }
 
 // setOperation fills what differs between executing and all else: who the process is.
 func setOperation(a *Alert, e enforcer.Event) {
-	a.ProcessName, a.ParentProcessName = text(e.Source), text(e.ParentSource)
-	switch {
-	case e.Operation == enforcer.OperationExec:
-		a.Operation = operationProcess
-		a.ProcessName, a.ParentProcessName = text(e.Resource), text(e.Source)
-		a.EventData["ArgsUnknown"] = "the kernel's event carries no arguments"
-	case e.Domain == compile.DomainProcess:
-		a.Operation = operationProcess
-	case e.Domain == compile.DomainNetwork, e.Domain == compile.DomainDNS:
-		a.Operation = operationNetwork
-	case e.Domain == compile.DomainCapabilities:
-		a.Operation = operationCapabilities
-	case e.Domain == compile.DomainSyscalls:
-		a.Operation = operationSyscall
-	default:
-		a.Operation = operationFile
+	a.ProcessName, a.ParentProcessName = processes(e)
+	a.Operation, a.Data = operationOf(e), dataOf(e)
+	if e.Operation == enforcer.OperationExec {
+		a.EventData["ArgsUnknown"] = argsUnknown
 	}
-	a.Data = "lsm=" + hookOf(e.Operation)
+}
+
+// argsUnknown is why an execution's arguments are not there.
+const argsUnknown = "the kernel's event carries no arguments"
+
+// processes are the executables of the process and of its parent: of one that is being executed, who executes it.
+func processes(e enforcer.Event) (process, parent string) {
+	if e.Operation == enforcer.OperationExec {
+		return text(e.Resource), text(e.Source)
+	}
+	return text(e.Source), text(e.ParentSource)
+}
+
+func operationOf(e enforcer.Event) string {
+	switch {
+	case e.Operation == enforcer.OperationExec, e.Domain == compile.DomainProcess:
+		return operationProcess
+	case e.Domain == compile.DomainNetwork, e.Domain == compile.DomainDNS:
+		return operationNetwork
+	case e.Domain == compile.DomainCapabilities:
+		return operationCapabilities
+	case e.Domain == compile.DomainSyscalls:
+		return operationSyscall
+	default:
+		return operationFile
+	}
+}
+
+// dataOf says where in the kernel the operation was seen, and how.
+func dataOf(e enforcer.Event) string {
 	switch e.Operation {
 	case enforcer.OperationOpen:
-		a.Data += " flags=" + openFlags(e.Flags)
+		return "lsm=" + hookOf(e.Operation) + " flags=" + openFlags(e.Flags)
 	case enforcer.OperationLookup:
 		// No hook of an LSM sees names.
-		a.Data = "hook=CGROUP_SKB_EGRESS"
+		return "hook=CGROUP_SKB_EGRESS"
 	case enforcer.OperationSyscall:
-		a.Data = "syscall=SYS_" + strings.ToUpper(e.Resource)
+		return "syscall=SYS_" + strings.ToUpper(e.Resource)
+	default:
+		return "lsm=" + hookOf(e.Operation)
+	}
+}
+
+// ends says, in the data of an event, between whom a socket is, as far as that is known.
+func ends(data map[string]string, e enforcer.Event) {
+	for _, end := range [...]struct {
+		name    string
+		address netip.AddrPort
+	}{{"Local", e.Local}, {"Remote", e.Remote}} {
+		if end.address.IsValid() {
+			data[end.name+"IP"] = end.address.Addr().String()
+			data[end.name+"Port"] = strconv.Itoa(int(end.address.Port()))
+		}
+	}
+}
+
+// unresolved says, in the data of an event, which of its paths are not whole, and why.
+func unresolved(data map[string]string, e enforcer.Event) {
+	for _, path := range [...]struct{ name, cause string }{
+		{"ResourceUnresolved", e.Unresolved}, {"SourceUnresolved", e.SourceUnresolved}, {"ParentUnresolved", e.ParentUnresolved},
+	} {
+		if path.cause != "" {
+			data[path.name] = path.cause
+		}
 	}
 }
 

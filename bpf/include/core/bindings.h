@@ -13,7 +13,7 @@
 
 /* What a profile has in one domain. */
 enum domain_flags {
-	/* A rule, or a posture that denies or audits: operations of the domain are judged at all. */
+	/* A rule, a posture that denies or audits, or visibility: operations of the domain are looked at at all. */
 	DOMAIN_RULES = 1 << 0,
 	DOMAIN_BLOCKS = 1 << 1,
 	DOMAIN_AUDITS = 1 << 2,
@@ -52,6 +52,9 @@ struct binding {
 	u8 posture[DOMAINS];
 	/* The conditions that rules of a domain have: others need not be known. */
 	u8 conditions[DOMAINS];
+	/* A bit for each domain of which operations are reported that nothing forbids. */
+	u32 visible;
+	u32 pad;
 	/* Of the header only, which is the entry of cgroup 0: how many bindings, rules and pages of automata there are, and
 	 * the levels in use, deepest first. */
 	u32 count;
@@ -64,6 +67,12 @@ struct binding {
 static __always_inline u32 domain_flags(const struct binding *b, u32 domain)
 {
 	return b->domains[domain & (DOMAINS - 1)];
+}
+
+/* Whether operations of the domain are reported whatever the rules say. */
+static __always_inline bool domain_visible(const struct binding *b, u32 domain)
+{
+	return b->visible >> (domain & (DOMAINS - 1)) & 1;
 }
 
 /* Sizes, not types: the compiler leaves the types of an inner map out of BTF. max_entries is set for each generation. */

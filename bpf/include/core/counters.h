@@ -16,6 +16,7 @@ enum counter {
 	COUNT_SOURCES_UNKNOWN = 11,
 	/* Executed although nothing was left to compare its arguments with. */
 	COUNT_ARGUMENTS_LOST = 12,
+	COUNT_LOGS_LOST = 13,
 	COUNTERS = 16,
 };
 

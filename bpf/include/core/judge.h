@@ -45,6 +45,14 @@ __noinline int judge_busy(u32 domain, u32 operation, u32 asked)
 	return b && judge_without(b, cgroup, domain, operation, asked);
 }
 
+/* Whether the answer in the slot is worth an event: it is against the operation, or the operation is to be seen. */
+static __always_inline bool judge_reports(const struct scratch *s)
+{
+	if (s->action >= ACTION_AUDIT)
+		return !(s->asked & ASK_QUIET) || answer_denies(s->action, s->asked);
+	return domain_visible(&s->binding, s->domain) && !(s->asked & (ASK_BLOCKS | ASK_QUIET | ASK_USUAL));
+}
+
 static __always_inline void judge_report(struct scratch *s, u32 slot)
 {
 	struct event *e = &s->event;
@@ -106,7 +114,7 @@ __noinline int judge_path(u32 slot, u32 domain, u32 asked)
 	judge_meets(s, slot);
 	walk(s, slot, (void *)s->object_dentry, (void *)s->object_mount);
 	answer_path(s, slot);
-	if (s->action < ACTION_AUDIT)
+	if (!judge_reports(s))
 		return 0;
 	judge_report(s, slot);
 	return answer_denies(s->action, s->asked);

@@ -4,6 +4,7 @@
 #ifndef CORE_JUDGE_WORDS_H
 #define CORE_JUDGE_WORDS_H
 
+#include "ends.h"
 #include "judge.h"
 #include "words.h"
 
@@ -17,10 +18,10 @@ __noinline int words_judge(u32 slot)
 	judge_meets(s, slot);
 	path_begin(s);
 	answer_words(s, slot);
-	if (s->action < ACTION_AUDIT)
+	if (!judge_reports(s))
 		return 0;
-	if (!(s->asked & ASK_QUIET) || answer_denies(s->action, s->asked))
-		judge_report(s, slot);
+	ends_put(slot);
+	judge_report(s, slot);
 	return answer_denies(s->action, s->asked);
 }
 
@@ -33,6 +34,9 @@ struct words_question {
 	u32 flags;
 	u32 mode;
 	u32 words[4];
+	/* Of a socket that is there: which, and the address that the operation names. */
+	struct sock *socket;
+	void *address;
 };
 
 static __always_inline bool words_ask(u32 slot, const struct words_question *q)
@@ -50,6 +54,8 @@ static __always_inline bool words_ask(u32 slot, const struct words_question *q)
 	s->flags = q->flags;
 	s->mode = q->mode;
 	s->object_dentry = 0;
+	s->socket = (u64)q->socket;
+	s->address = (u64)q->address;
 	s->words_kind = q->kind;
 	s->words[0] = q->words[0];
 	s->words[1] = q->words[1];

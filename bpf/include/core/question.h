@@ -21,6 +21,8 @@ enum asked {
 	ASK_QUIET = 1 << 5,
 	/* The current task is not the one that asks. */
 	ASK_ELSEWHERE = 1 << 6,
+	/* Too usual to be reported where it is merely visible. */
+	ASK_USUAL = 1 << 7,
 };
 
 /* What is asked about one path. */

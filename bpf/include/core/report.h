@@ -14,11 +14,14 @@
 
 static __always_inline void report_send(struct event *e, u64 bytes)
 {
+	bool log = e->action < ACTION_AUDIT;
+
 	if (e->action == ACTION_BLOCK) {
 		if (bpf_ringbuf_output(&denials, e, bytes, 0))
 			count(COUNT_DENIALS_LOST);
-	} else if (bpf_ringbuf_output(&audits, e, bytes, 0)) {
-		count(COUNT_AUDITS_LOST);
+	} else if ((log && bpf_ringbuf_query(&audits, BPF_RB_AVAIL_DATA) > AUDITS_FOR_LOGS) ||
+		   bpf_ringbuf_output(&audits, e, bytes, 0)) {
+		count(log ? COUNT_LOGS_LOST : COUNT_AUDITS_LOST);
 	}
 }
 

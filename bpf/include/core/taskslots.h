@@ -36,6 +36,15 @@ struct server {
 	u8 address[16];
 };
 
+/* Between whom a socket is (ends.h): which ends are known. Addresses of IPv4 are as IPv6 has them, ::ffff:192.0.2.1. */
+struct ends {
+	u32 known;
+	u16 local_port;
+	u16 remote_port;
+	u8 local[16];
+	u8 remote[16];
+};
+
 struct pending_key {
 	u64 task;
 	/* Whether it is a script's interpreter that is executed. */
@@ -79,6 +88,10 @@ struct scratch {
 	u64 cgroup;
 	u64 object_dentry;
 	u64 object_mount;
+	/* Of a socket: the kernel's, and the address that the operation names (ends.h); or 0. */
+	u64 socket;
+	u64 address;
+	struct ends ends;
 	u32 domain;
 	u32 operation;
 	u32 asked;

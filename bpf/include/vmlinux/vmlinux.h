@@ -45,6 +45,10 @@ enum {
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 };
 
+enum {
+	BPF_RB_AVAIL_DATA = 0,
+};
+
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
 	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
@@ -184,13 +188,28 @@ struct cred {
 	kernel_cap_t cap_effective;
 };
 
+struct in6_addr {
+	u8 in6_u[16];
+};
+
 struct sock_common {
 	unsigned short skc_family;
+	/* Of the network's byte order, but for skc_num. */
+	__be16 skc_dport;
+	__u16 skc_num;
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
 };
 
 struct sock {
 	struct sock_common __sk_common;
 	u16 sk_protocol;
+};
+
+struct msghdr {
+	void *msg_name;
 };
 
 struct socket {

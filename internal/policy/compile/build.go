@@ -83,7 +83,7 @@ func (c *Compiler) build(w Workload, a aliases) built {
 	for _, s := range w.Selections {
 		b.read(s)
 	}
-	b.out.profile.Postures = b.postures()
+	b.out.profile.Postures, b.out.profile.Visible = b.postures(), w.Visible
 	b.emit()
 	b.out.profile.ID = b.out.identify()
 	for at, u := range b.withheld {

@@ -36,6 +36,8 @@ type Workload struct {
 	// Root of the workload, as its processes see it; nil when it cannot be looked at, and then every path is taken as it
 	// is written.
 	Root Root
+	// Visible are the domains whose operations are reported whatever rules there are.
+	Visible Domains
 	// Host is the node itself; it is no container.
 	Host bool
 	// Exempt binds the workload even without a rule, so that no rule of the host reaches it.
@@ -107,7 +109,7 @@ func (c *Compiler) Compile(workloads []Workload) Output {
 	}
 	for i, w := range workloads {
 		profile := membership[i].profile
-		if len(profile.Rules) == 0 && !w.Exempt {
+		if len(profile.Rules) == 0 && profile.Visible == 0 && !w.Exempt {
 			continue
 		}
 		out.Set.Bindings[w.Cgroup] = profile.ID

@@ -92,13 +92,14 @@ func (n numbers) treatment(w Workload) string {
 		selected = append(selected, n[s])
 	}
 	slices.Sort(selected)
-	key := make([]byte, 0, 8*len(selected)+2*policy.Domains)
+	key := make([]byte, 0, 8*len(selected)+2*policy.Domains+1)
 	for _, number := range selected {
 		key = binary.LittleEndian.AppendUint64(key, number)
 	}
 	for domain := range Domain(policy.Domains) {
 		key = append(key, string(w.Postures[domain])+"\x00"...)
 	}
+	key = append(key, byte(w.Visible))
 	return strconv.Itoa(len(selected)) + string(strconv.AppendBool(key, w.AuditOnly))
 }
 

@@ -3,6 +3,7 @@
 package compile
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,34 @@ func TestExemptWorkloadIsBoundWithoutRules(t *testing.T) {
 	out := Compile([]Workload{{Cgroup: Cgroup{ID: 9}, Exempt: true}, {Cgroup: Cgroup{ID: 10}}}, Everything())
 	if len(out.Set.Bindings) != 1 || len(out.Set.Profiles) != 1 || len(out.Set.Profiles[0].Rules) != 0 {
 		t.Fatalf("want one binding to an empty profile, got %+v", out.Set)
+	}
+}
+
+func TestAVisibleWorkloadIsBoundWithoutRules(t *testing.T) {
+	visible := DomainsOf([]string{"file", "dns", "ima", "syscalls"})
+	if !visible.Has(DomainFile) || !visible.Has(DomainDNS) || visible.Has(DomainProcess) || visible.Has(DomainSyscalls) {
+		t.Errorf("domains of words: %b", visible)
+	}
+	p := ksp("p", processes(securityv1.Report{}, securityv1.Process{MatchPaths: []securityv1.ProcessPath{{Path: "/x"}}}))
+	workloads := []Workload{
+		{Cgroup: Cgroup{ID: 1}, Visible: visible},
+		{Cgroup: Cgroup{ID: 2}},
+		{Cgroup: Cgroup{ID: 3}, Selections: on(p)[0].Selections},
+		{Cgroup: Cgroup{ID: 4}, Selections: on(p)[0].Selections, Visible: visible},
+	}
+	out := Compile(workloads, Everything())
+	var got []string
+	for cgroup, id := range out.Set.Bindings {
+		for _, profile := range out.Set.Profiles {
+			if profile.ID == id {
+				got = append(got, fmt.Sprintf("%d: %d rules, visible %06b", cgroup.ID, len(profile.Rules), profile.Visible))
+			}
+		}
+	}
+	slices.Sort(got)
+	want := []string{"1: 0 rules, visible 100100", "3: 1 rules, visible 000000", "4: 1 rules, visible 100100"}
+	if diff := cmp.Diff(want, got); diff != "" || len(out.Set.Profiles) != 3 {
+		t.Errorf("%d profiles, bindings (-want +got):\n%s", len(out.Set.Profiles), diff)
 	}
 }
 

@@ -89,7 +89,7 @@ func compareRefs(a, b Ref) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
-// identify names a profile by its content: its rules in their order, its postures, and what its automata are made of.
+// identify names a profile by its content: its rules in their order, its postures, what is visible, and what its automata are made of.
 func (b *built) identify() ProfileID {
 	h := sha256.New()
 	for i := range b.profile.Rules {
@@ -102,6 +102,7 @@ func (b *built) identify() ProfileID {
 	for domain := range Domain(policy.Domains) {
 		h.Write([]byte{byte(b.profile.Postures[domain])})
 	}
+	h.Write([]byte{byte(b.profile.Visible)})
 	for _, f := range b.fitted {
 		write(h, f.key)
 	}

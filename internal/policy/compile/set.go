@@ -5,6 +5,8 @@
 package compile
 
 import (
+	"slices"
+
 	"github.com/kubearmor/kubearmor-operator/internal/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/policy/automaton"
 )
@@ -112,6 +114,25 @@ type Profile struct {
 	Postures map[Domain]Action
 	// Patterns of the domains that have any.
 	Patterns map[Domain]Patterns
+	// Visible are the domains whose operations are reported also where no rule audits or blocks them.
+	Visible Domains
+}
+
+// Domains are a set of domains: a bit for each, 1 << DomainFile for files.
+type Domains uint8
+
+// Has says whether a domain is in the set.
+func (d Domains) Has(domain Domain) bool { return d>>domain&1 != 0 }
+
+// DomainsOf gives the domains of words such as "file", as policy.Domain has them. Words that are no domain's are left out.
+func DomainsOf(words []string) Domains {
+	var d Domains
+	for domain := DomainProcess; domain <= DomainDNS; domain++ {
+		if slices.Contains(words, domain.String()) {
+			d |= 1 << domain
+		}
+	}
+	return d
 }
 
 // CgroupID is the kernel's 64-bit id of a cgroup v2 directory: its inode number.
@@ -130,6 +151,6 @@ type Cgroup struct {
 type Set struct {
 	Generation uint64
 	Profiles   []Profile
-	// Bindings of cgroups to profiles; a workload without rules is not in it.
+	// Bindings of cgroups to profiles; a workload without rules and visibility is not in it.
 	Bindings map[Cgroup]ProfileID
 }

@@ -251,6 +251,7 @@ func TestASummaryTellsTheCoreWhereToLook(t *testing.T) {
 		},
 		Postures: map[compile.Domain]compile.Action{process: audit, files: allow, caps: audit},
 		Patterns: map[compile.Domain]compile.Patterns{files: patternsOf(t, [][]int{{5}}, "/a*")},
+		Visible:  compile.DomainsOf([]string{"dns", "file"}),
 	}
 	got, err := NewBuilder(Key{}).AddProfile(profile)
 	if err != nil {
@@ -264,7 +265,7 @@ func TestASummaryTellsTheCoreWhereToLook(t *testing.T) {
 	want.Domains[process] = DomainRules | DomainBlocks | DomainExact | DomainExecName
 	want.Domains[files] = DomainRules | DomainBlocks | DomainAudits | DomainDirectory | DomainPatterns
 	want.Domains[network] = DomainRules | DomainAudits | DomainSources
-	want.Domains[caps] = DomainRules
+	want.Domains[caps], want.Domains[compile.DomainDNS] = DomainRules, DomainRules
 	want.Postures[process], want.Postures[files], want.Postures[caps] = audit, allow, audit
 	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

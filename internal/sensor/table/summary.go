@@ -14,7 +14,7 @@ type DomainFlags uint8
 
 // The flags of a domain.
 const (
-	// DomainRules: there is a rule, or a posture that denies or audits.
+	// DomainRules: there is a rule, or a posture that denies or audits, or the domain is visible.
 	DomainRules DomainFlags = 1 << 0
 	// DomainBlocks, DomainAudits: there is a rule with that action.
 	DomainBlocks DomainFlags = 1 << 1
@@ -55,6 +55,11 @@ func summarise(p compile.Profile) Summary {
 	for domain, posture := range p.Postures {
 		s.Postures[domain] = posture
 		if posture > compile.ActionAllow {
+			s.Domains[domain] |= DomainRules
+		}
+	}
+	for domain := range policy.Domain(policy.Domains) {
+		if p.Visible.Has(domain) {
 			s.Domains[domain] |= DomainRules
 		}
 	}

@@ -44,6 +44,18 @@ func (h *Hub[T]) Publish(item T, urgent bool) {
 	}
 }
 
+// Wanted says whether a subscriber wants the item.
+func (h *Hub[T]) Wanted(item T) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	for s := range h.subscribers {
+		if s.wants(item) {
+			return true
+		}
+	}
+	return false
+}
+
 // Join adds a subscriber for what it wants. It refuses one too many: memory is bounded.
 func (h *Hub[T]) Join(name string, wants func(T) bool) (*Subscriber[T], error) {
 	h.mu.Lock()

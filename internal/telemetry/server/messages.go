@@ -19,9 +19,6 @@ const (
 	levelWarn     = "WARN"
 )
 
-// withoutLogs says why nothing comes where logs are watched.
-const withoutLogs = "this agent makes no logs yet: it sees only what a rule matches, and that is an alert"
-
 // How often losses are looked for, and how often the account is told without any.
 const (
 	lossInterval    = time.Second

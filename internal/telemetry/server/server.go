@@ -117,6 +117,9 @@ func (s *Server) Alert(a *feeder.Alert) { s.alerts.Publish(a, telemetry.IsDenial
 // Log hands a log to every client that asked for it. It never waits.
 func (s *Server) Log(l *feeder.Log) { s.logs.Publish(l, false) }
 
+// WantsLogs says whether any client asked for logs: where none did, none need be made.
+func (s *Server) WantsLogs() bool { return s.logs.Wanted(nil) }
+
 // Stages are the server's own: what became of each alert and log for each client that asked for it.
 func (s *Server) Stages() []fanout.Stage {
 	return []fanout.Stage{

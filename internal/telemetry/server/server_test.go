@@ -235,13 +235,17 @@ func TestMessagesTellTheAccount(t *testing.T) {
 			t.Errorf("the first message lacks %q:\n%s", want, first)
 		}
 	}
-	r.mustWatch("WatchLogs", "all")
-	text := ""
-	for !strings.Contains(text, "stream=logs client=127.0.0.1:") {
-		text = strings.Join(r.next(messages, "Message"), "\n")
+}
+
+func TestLogsAreMadeForThoseWhoAskForThem(t *testing.T) {
+	r := start(t, Options{})
+	r.mustWatch("WatchLogs", "policy")
+	if r.WantsLogs() {
+		t.Error("wanted by a client that asks for matches of policies")
 	}
-	if !strings.Contains(text, "this agent makes no logs yet") {
-		t.Errorf("message: %s", text)
+	r.mustWatch("WatchLogs", "all")
+	if !r.WantsLogs() {
+		t.Error("not wanted by a client of all")
 	}
 }
 

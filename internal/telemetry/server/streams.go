@@ -61,7 +61,6 @@ func (s *Server) WatchLogs(request *feeder.RequestMessage, to grpc.ServerStreami
 	if err := checkFilter(request); err != nil {
 		return err
 	}
-	s.say(levelWarn, "stream=logs client="+client(to.Context())+": "+withoutLogs)
 	wants := request.GetFilter() != filterPolicy
 	return stream(s.ending, s.logs, watch[feeder.Log]{to: to, wants: func(*feeder.Log) bool { return wants }})
 }
