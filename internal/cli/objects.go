@@ -20,16 +20,19 @@ import (
 // defaultNamespace is where the product is installed unless somebody chose another one.
 const defaultNamespace = "kubearmor"
 
+// requestRate of requests a second: a fleet has thousands of Pods.
+const requestRate = 50
+
 // objects of a cluster, of any kind. It asks for no discovery: the kinds are known.
 type objects struct{ dynamic.Interface }
 
-// objects connects to the cluster; instead names what a user can do without one.
+// objects connects to the cluster.
 func (f *clusterFlags) objects() (objects, *rest.Config, error) {
 	config, err := f.config()
 	if err != nil {
 		return objects{}, nil, err
 	}
-	config.Timeout = requestTimeout
+	config.Timeout, config.QPS, config.Burst = requestTimeout, requestRate, 2*requestRate
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
 		return objects{}, nil, fmt.Errorf("read kubeconfig: %w", err)
@@ -49,16 +52,16 @@ func securityKind(resource string) schema.GroupVersionResource {
 	return securityv1.GroupVersion.WithResource(resource)
 }
 
-// list reads every page of a kind; namespace empty: of the whole cluster.
-func (o objects) list(ctx context.Context, kind schema.GroupVersionResource, namespace, labels string) ([]unstructured.Unstructured, error) {
+// list reads every page of a kind; namespace empty: of the whole cluster. which narrows it by labels or fields.
+func (o objects) list(ctx context.Context, kind schema.GroupVersionResource, namespace string, which metav1.ListOptions) ([]unstructured.Unstructured, error) {
 	var all []unstructured.Unstructured
-	for next := ""; ; {
-		page, err := o.Resource(kind).Namespace(namespace).List(ctx, metav1.ListOptions{LabelSelector: labels, Limit: pageSize, Continue: next})
+	for which.Limit = pageSize; ; {
+		page, err := o.Resource(kind).Namespace(namespace).List(ctx, which)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, page.Items...)
-		if next = page.GetContinue(); next == "" {
+		if which.Continue = page.GetContinue(); which.Continue == "" {
 			return all, nil
 		}
 	}
@@ -66,7 +69,7 @@ func (o objects) list(ctx context.Context, kind schema.GroupVersionResource, nam
 
 // listAs is list in the kind's own type.
 func listAs[T any](ctx context.Context, o objects, kind schema.GroupVersionResource) ([]T, error) {
-	found, err := o.list(ctx, kind, "", "")
+	found, err := o.list(ctx, kind, "", metav1.ListOptions{})
 	if err != nil {
 		return nil, explainAway(fmt.Errorf("list %s: %w", kind.Resource, err))
 	}
