@@ -23,6 +23,17 @@ import (
 // apiServer starts a real one with our kinds.
 func apiServer(t *testing.T) *envtest.Environment {
 	t.Helper()
+	return startAPIServer(t, filepath.Join("..", "..", "config", "crd", "bases"))
+}
+
+// apiServerWithout starts a real one that has nothing of ours.
+func apiServerWithout(t *testing.T) *envtest.Environment {
+	t.Helper()
+	return startAPIServer(t)
+}
+
+func startAPIServer(t *testing.T, kinds ...string) *envtest.Environment {
+	t.Helper()
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {
 		assets = filepath.Join("..", "..", ".cache", "kube", runtime.GOARCH)
@@ -32,7 +43,7 @@ func apiServer(t *testing.T) *envtest.Environment {
 	}
 	env := &envtest.Environment{
 		BinaryAssetsDirectory: assets,
-		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
+		CRDDirectoryPaths:     kinds,
 		ErrorIfCRDPathMissing: true,
 	}
 	if _, err := env.Start(); err != nil {
