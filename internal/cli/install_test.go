@@ -59,6 +59,11 @@ func (a *actor) once(ctx context.Context) {
 	for _, f := range fleets {
 		configs := a.Resource(operatorKind("kubearmorconfigs")).Namespace(f.GetNamespace())
 		if f.GetDeletionTimestamp() != nil {
+			// Cleaning the nodes takes a while, and takes the operator.
+			time.Sleep(time.Second)
+			if left, err := a.list(ctx, deployments, "kubearmor", metav1.ListOptions{}); err == nil && (len(left) == 0 || left[0].GetDeletionTimestamp() != nil) {
+				a.t.Error("the operator is deleted while it cleans the nodes")
+			}
 			f.SetFinalizers(nil)
 			_, _ = configs.Update(ctx, &f, metav1.UpdateOptions{})
 			continue
