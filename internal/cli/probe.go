@@ -139,7 +139,7 @@ func (p *probe) runCluster(ctx context.Context) error {
 	if p.workloads != nil {
 		var w workloads
 		if w, problem = p.workloads(ctx); problem != nil {
-			problem = fmt.Errorf("Pods are not shown: %w; ask for list on pods, namespaces, kubearmorconfigs and the policies", problem)
+			problem = fmt.Errorf("no Pods are shown: %w; ask for list on pods, namespaces, kubearmorconfigs and the policies", problem)
 		} else {
 			report.Pods, others = podReports(w, nodes.Items)
 		}

@@ -90,14 +90,20 @@ func group(name, resource string) schema.GroupVersionResource {
 func sources() []source {
 	const rbac, admission = "rbac.authorization.k8s.io", "admissionregistration.k8s.io"
 	return []source{
-		{kind: operatorKind("kubearmorconfigs")}, {kind: operatorKind("kubearmornodes")},
-		{kind: securityKind("kubearmorpolicies")}, {kind: securityKind("kubearmorclusterpolicies")}, {kind: securityKind("kubearmorhostpolicies")},
+		{kind: operatorKind("kubearmorconfigs")},
+		{kind: operatorKind("kubearmornodes")},
+		{kind: securityKind("kubearmorpolicies")},
+		{kind: securityKind("kubearmorclusterpolicies")},
+		{kind: securityKind("kubearmorhostpolicies")},
 		{kind: coreKind("nodes"), trim: func(o map[string]any) { unstructured.RemoveNestedField(o, "status", "images") }},
 		{kind: coreKind("pods"), labels: v1.LabelApp},
 		{kind: group("apiextensions.k8s.io", "customresourcedefinitions"), ours: true, trim: trimDefinition},
-		{kind: group(rbac, "clusterroles"), ours: true}, {kind: group(rbac, "clusterrolebindings"), ours: true},
-		{kind: group(admission, "validatingadmissionpolicies"), ours: true}, {kind: group(admission, "validatingadmissionpolicybindings"), ours: true},
-		{kind: group(admission, "mutatingwebhookconfigurations"), ours: true}, {kind: group(admission, "validatingwebhookconfigurations"), ours: true},
+		{kind: group(rbac, "clusterroles"), ours: true},
+		{kind: group(rbac, "clusterrolebindings"), ours: true},
+		{kind: group(admission, "validatingadmissionpolicies"), ours: true},
+		{kind: group(admission, "validatingadmissionpolicybindings"), ours: true},
+		{kind: group(admission, "mutatingwebhookconfigurations"), ours: true},
+		{kind: group(admission, "validatingwebhookconfigurations"), ours: true},
 	}
 }
 
@@ -105,9 +111,14 @@ func sources() []source {
 func namespaced() []source {
 	const rbac = "rbac.authorization.k8s.io"
 	return []source{
-		{kind: group("apps", "daemonsets"), ours: true}, {kind: group("apps", "deployments"), ours: true},
-		{kind: coreKind("services"), ours: true}, {kind: coreKind("configmaps"), ours: true}, {kind: coreKind("serviceaccounts"), ours: true},
-		{kind: coreKind("resourcequotas"), ours: true}, {kind: group(rbac, "roles"), ours: true}, {kind: group(rbac, "rolebindings"), ours: true},
+		{kind: group("apps", "daemonsets"), ours: true},
+		{kind: group("apps", "deployments"), ours: true},
+		{kind: coreKind("services"), ours: true},
+		{kind: coreKind("configmaps"), ours: true},
+		{kind: coreKind("serviceaccounts"), ours: true},
+		{kind: coreKind("resourcequotas"), ours: true},
+		{kind: group(rbac, "roles"), ours: true},
+		{kind: group(rbac, "rolebindings"), ours: true},
 		{kind: coreKind("events")},
 	}
 }

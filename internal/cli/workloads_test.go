@@ -95,7 +95,7 @@ func TestPodsForAProgram(t *testing.T) {
 
 func TestNodesAreShownWherePodsCannotBeRead(t *testing.T) {
 	got := runProbe(t, shopProbe(errors.New("list pods: forbidden")))
-	if got.code != ExitFailed || !strings.Contains(got.out, "observer") || !strings.Contains(got.errors, "Pods are not shown: list pods: forbidden; ask for list on pods") {
+	if got.code != ExitFailed || !strings.Contains(got.out, "observer") || !strings.Contains(got.errors, "no Pods are shown: list pods: forbidden; ask for list on pods") {
 		t.Errorf("got %+v", got)
 	}
 }
