@@ -9,11 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
@@ -84,7 +84,7 @@ func (s settings) options(ctx context.Context) (relay.Options, error) {
 	if o.Agents, err = s.finder(); err != nil {
 		return o, err
 	}
-	if o.ToAgents, o.ToClients, err = s.credentials(); err != nil {
+	if err = s.secure(&o); err != nil {
 		return o, err
 	}
 	for _, l := range []struct {
@@ -104,19 +104,25 @@ func (s settings) options(ctx context.Context) (relay.Options, error) {
 	return o, nil
 }
 
-func (s settings) credentials() (toAgents, toClients credentials.TransportCredentials, err error) {
+// secure says how connections of agents and clients are made.
+func (s settings) secure(o *relay.Options) error {
 	files := mtls.Folder(s.tlsDir)
 	if err := files.Check(); err != nil && (!s.insecure || !s.agentsInsecure) {
-		return nil, nil, fmt.Errorf("--tls-dir: %w; put the certificates there, or start with --insecure and --agents-insecure", err)
+		return fmt.Errorf("--tls-dir: %w; put the certificates there, or start with --insecure and --agents-insecure", err)
 	}
-	toAgents, toClients = mtls.Client(files, s.agentName), mtls.Server(files)
-	if s.insecure {
-		toClients = mtls.OpenServer(files)
-	}
+	refused := &atomic.Uint64{}
+	log := o.Log
+	o.Refused = refused.Load
+	o.ToClients = mtls.Door{Files: files, ClearText: s.insecure, Refused: func(client net.Addr, why error) {
+		// Every scan of ports ends here: the count is for all to see, the reasons for who asks.
+		n := refused.Add(1)
+		log.V(1).Info("a client is refused", "client", client.String(), "why", why.Error(), "refused", n)
+	}}.Credentials()
+	o.ToAgents = mtls.Client(files, s.agentName)
 	if s.agentsInsecure {
-		toAgents = insecure.NewCredentials()
+		o.ToAgents = insecure.NewCredentials()
 	}
-	return toAgents, toClients, nil
+	return nil
 }
 
 // finder of agents: those that were named, or the Pods of the relay's own namespace.

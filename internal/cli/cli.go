@@ -80,7 +80,8 @@ func newRoot(version string, streams Streams) *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.PersistentFlags().StringVar(&cluster.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster (default: $KUBECONFIG, then ~/.kube/config)")
 	root.PersistentFlags().StringVar(&cluster.context, "context", "", "context of the kubeconfig to use")
-	root.AddCommand(newProbe(streams, cluster), newLogs(streams, cluster), newPolicy(streams), newRun(version, streams), newVersion(version, streams))
+	root.AddCommand(newProbe(streams, cluster), newLogs(streams, cluster), newPolicy(streams), newRun(version, streams),
+		newInstall(streams, cluster), newUninstall(streams, cluster), newSysdump(version, streams, cluster), newVersion(version, streams))
 	return root
 }
 

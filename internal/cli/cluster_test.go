@@ -10,16 +10,29 @@ import (
 	"strings"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	apiruntime "k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
+	securityv1 "github.com/kubearmor/kubearmor-operator/api/security/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/support"
 )
 
 // apiServer starts a real one with our kinds.
 func apiServer(t *testing.T) *envtest.Environment {
+	t.Helper()
+	return startAPIServer(t, filepath.Join("..", "..", "config", "crd", "bases"))
+}
+
+// apiServerWithout starts a real one that has nothing of ours.
+func apiServerWithout(t *testing.T) *envtest.Environment {
+	t.Helper()
+	return startAPIServer(t)
+}
+
+func startAPIServer(t *testing.T, kinds ...string) *envtest.Environment {
 	t.Helper()
 	assets := os.Getenv("KUBEBUILDER_ASSETS")
 	if assets == "" {
@@ -30,7 +43,7 @@ func apiServer(t *testing.T) *envtest.Environment {
 	}
 	env := &envtest.Environment{
 		BinaryAssetsDirectory: assets,
-		CRDDirectoryPaths:     []string{filepath.Join("..", "..", "config", "crd", "bases")},
+		CRDDirectoryPaths:     kinds,
 		ErrorIfCRDPathMissing: true,
 	}
 	if _, err := env.Start(); err != nil {
@@ -47,8 +60,10 @@ func apiServer(t *testing.T) *envtest.Environment {
 func TestProbeReadsARealCluster(t *testing.T) {
 	env := apiServer(t)
 	scheme := apiruntime.NewScheme()
-	if err := v1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
+	for _, add := range []func(*apiruntime.Scheme) error{v1.AddToScheme, securityv1.AddToScheme, corev1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
 	}
 	c, err := client.New(env.Config, client.Options{Scheme: scheme})
 	if err != nil {
@@ -73,6 +88,20 @@ func TestProbeReadsARealCluster(t *testing.T) {
 	}
 	if len(list.Items) != 1 || list.Items[0].Name != "worker-b" || *list.Items[0].Spec.Verdict != verdict {
 		t.Errorf("read %s", got.out)
+	}
+	web := pod("default", "web", "worker-b", map[string]string{"app": "web"})
+	web.Spec.Containers[0].Image = "web"
+	confining := &securityv1.KubeArmorPolicy{}
+	confining.Namespace, confining.Name, confining.Spec.Action = "default", "no-shell", "Block"
+	confining.Spec.Selector.MatchLabels = web.Labels
+	confining.Spec.Process.MatchPaths = []securityv1.ProcessPath{{Path: "/bin/sh"}}
+	for _, o := range []client.Object{&web, confining} {
+		if err := c.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := karmor(t, "probe", "--kubeconfig", admin); got.code != ExitOK || !strings.Contains(got.out, "default    web  unknown   audit    no-shell") {
+		t.Errorf("with a Pod: exit %d: %s\n%s", got.code, got.errors, got.out)
 	}
 	nobody := kubeconfigOf(t, env, "nobody", "nobodies")
 	if got := karmor(t, "probe", "--kubeconfig", nobody); got.code != ExitFailed || !strings.Contains(got.errors, "get and list on kubearmornodes") {

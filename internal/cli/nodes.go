@@ -55,9 +55,36 @@ func printNodes(w io.Writer, nodes []v1.KubeArmorNode, wide bool) error {
 		}
 		cells = append(cells, line)
 	}
+	// The names of nodes and kernels give way in turns, then the reason: the rest is short anyway.
+	const node, kernel, reason = 0, 1, 5
+	return printTable(w, cells, wide, []give{{node, 20}, {kernel, 12}, {node, 12}, {kernel, 8}, {reason, 10}})
+}
+
+func printPods(w io.Writer, pods []podReport, wide bool) error {
+	cells := [][]string{{"NAMESPACE", "POD", "ENFORCED", "POSTURE", "POLICIES"}}
+	if wide {
+		cells[0] = append(cells[0], "NODE")
+	}
+	for _, p := range pods {
+		line := []string{p.Namespace, p.Name, p.Enforced, p.Posture.String(), p.shortPolicies()}
+		if wide {
+			line = append(line, orDash(p.Node))
+		}
+		cells = append(cells, line)
+	}
+	const namespace, pod, posture, policies = 0, 1, 3, 4
+	return printTable(w, cells, wide, []give{{policies, 24}, {pod, 16}, {namespace, 9}, {posture, 7}, {policies, 10}, {pod, 10}})
+}
+
+// give says down to which width a column gives way.
+type give struct{ column, least int }
+
+// printTable prints lines, the first of them titles. Unless it may be wide, columns give way, in this order, until the
+// screen holds it.
+func printTable(w io.Writer, cells [][]string, wide bool, order []give) error {
 	widths := measure(cells)
 	if !wide {
-		fitScreen(widths)
+		fitScreen(widths, order)
 	}
 	var b strings.Builder
 	for _, line := range cells {
@@ -77,14 +104,12 @@ func measure(cells [][]string) []int {
 	return widths
 }
 
-// fitScreen takes from the names of nodes and kernels in turns, then from the reason: the rest is short anyway.
-func fitScreen(widths []int) {
-	const node, kernel, reason = 0, 1, 5
+func fitScreen(widths []int, order []give) {
 	over := 2*(len(widths)-1) - screen
 	for _, w := range widths {
 		over += w
 	}
-	for _, step := range []struct{ column, least int }{{node, 20}, {kernel, 12}, {node, 12}, {kernel, 8}, {reason, 10}} {
+	for _, step := range order {
 		take := min(max(over, 0), max(widths[step.column]-step.least, 0))
 		widths[step.column] -= take
 		over -= take

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +29,9 @@ type probe struct {
 	// What the world is asked through; tests replace it.
 	look    func(context.Context) v1.NodeFacts
 	connect func() (nodeLister, error)
-	euid    func() int
+	// workloads of the cluster; nil: nobody asks for them.
+	workloads func(context.Context) (workloads, error)
+	euid      func() int
 }
 
 func newProbe(streams Streams, flags *clusterFlags) *cobra.Command {
@@ -38,7 +41,14 @@ func newProbe(streams Streams, flags *clusterFlags) *cobra.Command {
 			return facts.Probe(ctx, facts.OptionsFromEnv(os.Getenv))
 		},
 		connect: flags.connect,
-		euid:    os.Geteuid,
+		workloads: func(ctx context.Context) (workloads, error) {
+			o, _, err := flags.objects()
+			if err != nil {
+				return workloads{}, err
+			}
+			return readWorkloads(ctx, o)
+		},
+		euid: os.Geteuid,
 	}
 	return p.command()
 }
@@ -47,7 +57,8 @@ func (p *probe) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe",
 		Short: "Show what nodes can enforce and what they do enforce",
-		Long: "Without flags, probe lists the cluster's nodes: what each can enforce, whether it does, and why not.\n" +
+		Long: "Without flags, probe lists the cluster's nodes: what each can enforce, whether it does, and why not; then the Pods\n" +
+			"that policies select: whether they are enforced, what allow-lists do with the rest, and which policies.\n" +
 			"With --local it looks at this machine itself: it loads and attaches the real programs, does a canary\n" +
 			"operation, and believes only a denial that it saw. It leaves nothing behind. Run it as root.\n\n" +
 			"Exit codes: 0 the facts were printed, whatever they say; 1 they could not be; 2 wrong usage.",
@@ -122,19 +133,50 @@ func (p *probe) runCluster(ctx context.Context) error {
 		return err
 	}
 	slices.SortFunc(nodes.Items, func(a, b v1.KubeArmorNode) int { return strings.Compare(a.Name, b.Name) })
-	switch p.output {
-	case "table", "wide":
-		if len(nodes.Items) == 0 {
-			_, _ = fmt.Fprintln(p.streams.Err, "karmor: no node is managed yet; is there a KubeArmorConfig? See: kubectl get kubearmorconfigs -A")
-			return nil
+	report := clusterReport{KubeArmorNodeList: *nodes}
+	others := 0
+	var problem error
+	if p.workloads != nil {
+		var w workloads
+		if w, problem = p.workloads(ctx); problem != nil {
+			problem = fmt.Errorf("no Pods are shown: %w; ask for list on pods, namespaces, kubearmorconfigs and the policies", problem)
+		} else {
+			report.Pods, others = podReports(w, nodes.Items)
 		}
-		return printNodes(p.streams.Out, nodes.Items, p.output == "wide")
 	}
-	nodes.SetGroupVersionKind(v1.GroupVersion.WithKind("KubeArmorNodeList"))
-	for i := range nodes.Items {
-		nodes.Items[i].SetGroupVersionKind(v1.GroupVersion.WithKind("KubeArmorNode"))
+	return errors.Join(p.print(report, others), problem)
+}
+
+// clusterReport is a KubeArmorNodeList with the Pods that policies select beside it.
+type clusterReport struct {
+	v1.KubeArmorNodeList `json:",inline"`
+	Pods                 []podReport `json:"pods,omitempty"`
+}
+
+func (p *probe) print(r clusterReport, others int) error {
+	wide := p.output == "wide"
+	if p.output != "table" && !wide {
+		r.SetGroupVersionKind(v1.GroupVersion.WithKind("KubeArmorNodeList"))
+		for i := range r.Items {
+			r.Items[i].SetGroupVersionKind(v1.GroupVersion.WithKind("KubeArmorNode"))
+		}
+		return printObject(p.streams.Out, p.output, r)
 	}
-	return printObject(p.streams.Out, p.output, nodes)
+	if len(r.Items) == 0 {
+		_, _ = fmt.Fprintln(p.streams.Err, "karmor: no node is managed yet; is there a KubeArmorConfig? See: kubectl get kubearmorconfigs -A")
+	} else if err := printNodes(p.streams.Out, r.Items, wide); err != nil {
+		return err
+	}
+	if len(r.Pods) > 0 {
+		_, _ = fmt.Fprintln(p.streams.Out)
+		if err := printPods(p.streams.Out, r.Pods, wide); err != nil {
+			return err
+		}
+	}
+	if others > 0 {
+		_, _ = fmt.Fprintf(p.streams.Err, "karmor: no policy selects %d other Pods\n", others)
+	}
+	return nil
 }
 
 func printObject(w io.Writer, format string, v any) error {

@@ -307,6 +307,11 @@ func TestMissingRightsAreNamed(t *testing.T) {
 func TestEveryPageOfAFleetIsRead(t *testing.T) {
 	var asked []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/kubearmornodes") {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write([]byte(`{"kind":"List","apiVersion":"v1","items":[]}`))
+			return
+		}
 		asked = append(asked, r.URL.Path+"?"+r.URL.RawQuery)
 		list := v1.KubeArmorNodeList{Items: fleet()[:1]}
 		list.SetGroupVersionKind(v1.GroupVersion.WithKind("KubeArmorNodeList"))

@@ -75,7 +75,7 @@ func TestBothSidesProveWhoTheyAre(t *testing.T) {
 	stranger := issue(t, theirs, t.TempDir(), "client")
 	believing := mtls.Files{CA: server.CA, Cert: stranger.Cert, Key: stranger.Key}
 	secure := serve(t, mtls.Server(server))
-	open := serve(t, mtls.OpenServer(server))
+	open := serve(t, mtls.Door{Files: server, ClearText: true}.Credentials())
 	plain := serve(t, insecure.NewCredentials())
 	endedFiles, err := ours.IssueFor(t.TempDir(), "relay", time.Now().Add(-time.Minute), x509.ExtKeyUsageServerAuth)
 	if err != nil {

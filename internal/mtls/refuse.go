@@ -5,24 +5,25 @@ package mtls
 import (
 	"bufio"
 	"bytes"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
+	"strconv"
 	"time"
 
 	"golang.org/x/net/http2"
-	"google.golang.org/grpc/credentials"
+	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc/codes"
 )
 
-// farewell bounds how long a refused client may take to read why.
-const farewell = time.Second
+// farewell bounds how long a refused client may take to ask something, and to read why it is refused.
+const farewell = 2 * time.Second
 
 // Why a client is refused, and what to do; clients print it as one line.
 var (
-	errPlaintext     = errors.New("this server speaks TLS only: give the client a certificate, or start the server with --insecure")
+	errPlaintext     = errors.New("this server speaks TLS only: give the client a certificate, or start the server with --insecure (an agent: --telemetry-insecure)")
 	errNoCertificate = errors.New("this server lets in only clients with a certificate: give one that its authority signed for clients")
 )
 
@@ -46,33 +47,11 @@ func peek(raw net.Conn) (conn *peeked, plaintext bool, err error) {
 	return conn, bytes.Equal(first, preface), nil
 }
 
-// admits says why a client is not let in. That the certificate is the client's own, the handshake has shown.
-func admits(authority *x509.CertPool, info credentials.AuthInfo) error {
-	secured, is := info.(credentials.TLSInfo)
-	if !is || len(secured.State.PeerCertificates) == 0 {
-		return errNoCertificate
-	}
-	shown := secured.State.PeerCertificates
-	between := x509.NewCertPool()
-	for _, c := range shown[1:] {
-		between.AddCert(c)
-	}
-	_, err := shown[0].Verify(x509.VerifyOptions{
-		Roots: authority, Intermediates: between, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-	})
-	if err != nil {
-		return fmt.Errorf("this server refuses the client's certificate (%s): %w; give one that its authority signed for clients", shown[0].Subject, err)
-	}
-	return nil
-}
-
-// refuse says a proper goodbye with the reason, where a failed handshake would only close the connection on the client. It
-// gives the reason back.
+// refuse answers the client's first call with the reason, and says a proper goodbye with the same; a failed handshake would
+// only close the connection. It gives the reason back.
 func refuse(conn net.Conn, why error) error {
 	_ = conn.SetDeadline(time.Now().Add(farewell))
-	framer := http2.NewFramer(conn, nil)
-	if err := errors.Join(framer.WriteSettings(),
-		framer.WriteGoAway(1<<31-1, http2.ErrCodeInadequateSecurity, []byte(why.Error()))); err != nil {
+	if err := answer(conn, why.Error()); err != nil {
 		return errors.Join(why, err)
 	}
 	// To close a connection with bytes unread resets it, and the reason with it.
@@ -80,25 +59,53 @@ func refuse(conn net.Conn, why error) error {
 	return why
 }
 
-// explain says what a client's failed handshake means and what to do.
-func (h *handshaker) explain(err error) error {
-	var plain tls.RecordHeaderError
-	var authority x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	believed := h.files.CA
-	if believed == "" {
-		believed = "the system's authorities"
+func answer(conn net.Conn, why string) error {
+	framer := http2.NewFramer(conn, conn)
+	framer.SetMaxReadFrameSize(1 << 14)
+	if err := framer.WriteSettings(); err != nil {
+		return err
 	}
-	switch {
-	case errors.As(err, &plain):
-		return errors.New("the server speaks no TLS; connect without it (--insecure), or turn TLS on at the server")
-	case errors.As(err, &authority):
-		return fmt.Errorf("the server's certificate is not signed by %s; give the authority that signed it (--tls-ca)", believed)
-	case errors.As(err, &name):
-		return fmt.Errorf("the server's certificate is for another name: %w; give the right name (--tls-server-name)", err)
-	case errors.As(err, &invalid):
-		return fmt.Errorf("the server's certificate is not valid: %w; renew it, or set this machine's clock", err)
+	call := firstCall(conn, framer)
+	if call == 0 {
+		// Nothing was asked in time: there is time left for the goodbye alone.
+		if err := conn.SetDeadline(time.Now().Add(farewell)); err != nil {
+			return err
+		}
+	} else if err := framer.WriteHeaders(http2.HeadersFrameParam{
+		StreamID: call, BlockFragment: status(codes.Unauthenticated, why), EndHeaders: true, EndStream: true,
+	}); err != nil {
+		return err
 	}
-	return err
+	return framer.WriteGoAway(1<<31-1, http2.ErrCodeInadequateSecurity, []byte(why))
+}
+
+// firstCall reads until a call comes and gives its stream, 0 when none comes in time.
+func firstCall(conn net.Conn, framer *http2.Framer) uint32 {
+	if _, err := io.ReadFull(conn, make([]byte, len(http2.ClientPreface))); err != nil {
+		return 0
+	}
+	for {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			return 0
+		}
+		if call, is := frame.(*http2.HeadersFrame); is {
+			return call.StreamID
+		}
+	}
+}
+
+// status is an answer without a body, in gRPC's words.
+func status(code codes.Code, message string) []byte {
+	var block bytes.Buffer
+	encoder := hpack.NewEncoder(&block)
+	for _, f := range []hpack.HeaderField{
+		{Name: ":status", Value: "200"},
+		{Name: "content-type", Value: "application/grpc"},
+		{Name: "grpc-status", Value: strconv.Itoa(int(code))},
+		{Name: "grpc-message", Value: url.PathEscape(message)},
+	} {
+		_ = encoder.WriteField(f) // a bytes.Buffer takes everything
+	}
+	return block.Bytes()
 }

@@ -96,9 +96,9 @@ func TestWithTheAgentsOwnServer(t *testing.T) {
 			func(o *relay.Options) {
 				o.ToAgents = mtls.Client(mtls.Files{CA: good.CA, Cert: bad.Cert, Key: bad.Key}, "kubearmor-agent")
 			},
-			"worker-1 (the client's certificate (CN=kubearmor) is refused",
+			"worker-1 (this server refuses the client's certificate (CN=kubearmor)",
 		},
-		"no TLS": {func(o *relay.Options) { o.ToAgents = insecure.NewCredentials() }, "worker-1 (this server answers only over TLS"},
+		"no TLS": {func(o *relay.Options) { o.ToAgents = insecure.NewCredentials() }, "worker-1 (this server speaks TLS only"},
 	} {
 		other := startRelay(t, found, refused.change)
 		news := watchMessages(t, plain(t, other.address))

@@ -14,7 +14,7 @@ import (
 type metrics struct {
 	relay *Relay
 
-	agents, clients, streams, held, info                 *prometheus.Desc
+	agents, clients, refused, streams, held, info        *prometheus.Desc
 	received, receivedBytes, own, late, early, unwatched *prometheus.Desc
 	offered, delivered, dropped, waiting                 *prometheus.Desc
 }
@@ -27,6 +27,7 @@ func newMetrics(r *Relay) *metrics {
 		relay:         r,
 		agents:        desc("agents", "Agents that are known, by state (connected, away).", "state"),
 		clients:       desc("clients", "Connections of clients."),
+		refused:       desc("refused_connections_total", "Connections of clients that were not let in."),
 		streams:       desc("streams", "Streams of clients, by kind of event.", "kind"),
 		held:          desc("held_bytes", "Bytes of the events held for clients.", "kind"),
 		info:          desc("build_info", "Constant 1, labelled with the relay's version.", "version"),
@@ -66,6 +67,9 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 	gauge(m.agents, connected, "connected")
 	gauge(m.agents, known-connected, "away")
 	gauge(m.clients, m.relay.sessions.clients())
+	if m.relay.o.Refused != nil {
+		counter(m.refused, m.relay.o.Refused())
+	}
 	gauge(m.info, 1, m.relay.o.Version)
 	for _, l := range m.relay.lanes {
 		c, waiting, streams, held := l.snapshot()

@@ -57,6 +57,8 @@ type Options struct {
 	Agents Agents
 	// ToAgents and ToClients are how connections are secured.
 	ToAgents, ToClients credentials.TransportCredentials
+	// Refused gives how many connections ToClients has not let in; nil where it lets in all.
+	Refused func() uint64
 	// Cluster, Name and Version are what the relay says of itself.
 	Cluster, Name, Version string
 	// Window is how long an event may take to arrive and still be put into the order of time.

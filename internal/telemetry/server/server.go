@@ -16,11 +16,14 @@ import (
 	"github.com/go-logr/logr"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
 
+	"github.com/kubearmor/kubearmor-operator/internal/mtls"
 	"github.com/kubearmor/kubearmor-operator/internal/telemetry"
 	"github.com/kubearmor/kubearmor-operator/internal/telemetry/fanout"
 	"github.com/kubearmor/kubearmor-operator/internal/telemetry/feeder"
@@ -69,6 +72,8 @@ const (
 	perConnection = 16
 	// endTime is how long clients may take to read what is left at the end.
 	endTime = 5 * time.Second
+	// connectTime is how long a connection may take until it can be used.
+	connectTime = 10 * time.Second
 )
 
 // New prepares a server; stages gives the account of what comes before it, and may be nil. It refuses options that would
@@ -156,29 +161,21 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) serve(ctx context.Context, listener net.Listener) error {
-	d := &door{clearText: s.o.Insecure, refused: s.noteRefusal, in: newHall(listener.Addr()), out: newHall(listener.Addr())}
-	if s.o.TLSDir != "" {
-		d.certificates = &folder{path: s.o.TLSDir}
-	}
-	s.announce(listener.Addr(), d.certificates)
-	service, refuser := s.service(), newRefuser()
+	s.announce(listener.Addr())
+	service := s.service()
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return unlessClosed(d.keep(ctx, listener)) })
-	group.Go(func() error { return unlessClosed(service.Serve(d.in)) })
-	group.Go(func() error { return unlessClosed(refuser.Serve(d.out)) })
+	group.Go(func() error { return unlessStopped(service.Serve(listener)) })
 	group.Go(func() error { s.keepTelling(ctx); return nil })
 	group.Go(func() error {
 		<-ctx.Done()
-		_ = listener.Close()
-		refuser.Stop()
 		s.end(service)
 		return nil
 	})
 	return group.Wait()
 }
 
-func unlessClosed(err error) error {
-	if errors.Is(err, net.ErrClosed) || errors.Is(err, grpc.ErrServerStopped) {
+func unlessStopped(err error) error {
+	if errors.Is(err, grpc.ErrServerStopped) {
 		return nil
 	}
 	return err
@@ -186,6 +183,7 @@ func unlessClosed(err error) error {
 
 func (s *Server) service() *grpc.Server {
 	service := grpc.NewServer(
+		grpc.Creds(s.credentials()), grpc.ConnectionTimeout(connectTime),
 		grpc.MaxConcurrentStreams(perConnection), grpc.MaxRecvMsgSize(64<<10),
 		// A client that is gone without a word is found out, and what waits for it dropped.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
@@ -198,6 +196,14 @@ func (s *Server) service() *grpc.Server {
 	return service
 }
 
+// credentials ask clients who they are where a folder of certificates is named.
+func (s *Server) credentials() credentials.TransportCredentials {
+	if s.o.TLSDir == "" {
+		return insecure.NewCredentials()
+	}
+	return mtls.Door{Files: mtls.Folder(s.o.TLSDir), ClearText: s.o.Insecure, Refused: s.noteRefusal}.Credentials()
+}
+
 // end lets streams end by themselves, and ends those that do not.
 func (s *Server) end(service *grpc.Server) {
 	close(s.ending)
@@ -208,11 +214,11 @@ func (s *Server) end(service *grpc.Server) {
 }
 
 // announce says who can connect.
-func (s *Server) announce(address net.Addr, certificates *folder) {
+func (s *Server) announce(address net.Addr) {
 	switch {
-	case certificates != nil:
-		s.log.Info("telemetry is served over mutual TLS", "address", address.String(), "certificates", certificates.path, "clearText", s.o.Insecure)
-		if _, err := certificates.load(); err != nil {
+	case s.o.TLSDir != "":
+		s.log.Info("telemetry is served over mutual TLS", "address", address.String(), "certificates", s.o.TLSDir, "clearText", s.o.Insecure)
+		if err := mtls.Folder(s.o.TLSDir).Check(); err != nil {
 			s.log.Error(err, "no client gets in until the certificates are there")
 		}
 	case s.o.Insecure:

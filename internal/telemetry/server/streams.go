@@ -142,19 +142,3 @@ func client(ctx context.Context) string {
 	}
 	return "unknown"
 }
-
-// newRefuser answers every call with the reason why its client was not let in.
-func newRefuser() *grpc.Server {
-	return grpc.NewServer(
-		grpc.MaxConcurrentStreams(1), grpc.MaxRecvMsgSize(4<<10), grpc.ConnectionTimeout(handshakeTime),
-		grpc.UnknownServiceHandler(func(_ any, to grpc.ServerStream) error {
-			why := errClearText
-			if p, found := peer.FromContext(to.Context()); found {
-				if a, refused := p.Addr.(refusedAddr); refused {
-					why = a.why
-				}
-			}
-			return status.Error(codes.Unauthenticated, why.Error())
-		}),
-	)
-}

@@ -3,125 +3,73 @@
 package server
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/kubearmor/kubearmor-operator/internal/mtls"
+	"github.com/kubearmor/kubearmor-operator/internal/mtls/mtlstest"
 	"github.com/kubearmor/kubearmor-operator/internal/telemetry/feeder"
 )
 
-// authority signs certificates of a test.
-type authority struct {
-	t           *testing.T
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-	pem         []byte
-}
-
-func newAuthority(t *testing.T, name string) *authority {
+func newAuthority(t *testing.T, name string) *mtlstest.Authority {
 	t.Helper()
-	a := &authority{t: t}
-	a.certificate = &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	a.key = a.newKey()
-	der, err := x509.CreateCertificate(rand.Reader, a.certificate, a.certificate, &a.key.PublicKey, a.key)
+	a, err := mtlstest.New(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	return a
 }
 
-func (a *authority) newKey() *ecdsa.PrivateKey {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return key
-}
-
-// sign gives a certificate and its key, in PEM, that ends after a while.
-func (a *authority) sign(name string, usage x509.ExtKeyUsage, lasts time.Duration) (certificate, key []byte) {
-	a.t.Helper()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, ExtKeyUsage: []x509.ExtKeyUsage{usage},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(lasts), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	own := a.newKey()
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &own.PublicKey, a.key)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	raw, err := x509.MarshalPKCS8PrivateKey(own)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
-}
-
 // serverFiles writes what the operator mounts.
-func (a *authority) serverFiles(folder string) {
-	a.t.Helper()
-	certificate, key := a.sign("server", x509.ExtKeyUsageServerAuth, time.Hour)
-	for name, content := range map[string][]byte{fileCertificate: certificate, fileKey: key, fileCA: a.pem} {
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
-			a.t.Fatal(err)
-		}
+func serverFiles(t *testing.T, a *mtlstest.Authority, folder string) {
+	t.Helper()
+	if _, err := a.IssueFor(folder, "server", time.Now().Add(time.Hour), x509.ExtKeyUsageServerAuth); err != nil {
+		t.Fatal(err)
 	}
 }
 
-// client trusts this authority and shows a certificate that signer made, or none.
-func (a *authority) client(signer *authority, usage x509.ExtKeyUsage, lasts time.Duration) *tls.Config {
-	a.t.Helper()
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(a.pem)
-	config := &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}
-	if signer != nil {
-		pair, err := tls.X509KeyPair(signer.sign("client", usage, lasts))
-		if err != nil {
-			a.t.Fatal(err)
-		}
-		config.Certificates = []tls.Certificate{pair}
+// clientOf shows a certificate that an authority signed, for a while, and believes the folder's authority.
+func clientOf(t *testing.T, folder string, a *mtlstest.Authority, usage x509.ExtKeyUsage, lasts time.Duration) mtls.Files {
+	t.Helper()
+	files, err := a.IssueFor(t.TempDir(), "client", time.Now().Add(lasts), usage)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return config
+	files.CA = mtls.Folder(folder).CA
+	return files
 }
 
 // TestWhoGetsIn by mutual TLS, and what the others are told: each in a sentence that says what to do.
 func TestWhoGetsIn(t *testing.T) {
 	ca, stranger := newAuthority(t, "ca"), newAuthority(t, "stranger")
 	folder := t.TempDir()
-	ca.serverFiles(folder)
+	serverFiles(t, ca, folder)
 	const clientAuth = x509.ExtKeyUsageClientAuth
+	with := func(a *mtlstest.Authority, usage x509.ExtKeyUsage, lasts time.Duration) credentials.TransportCredentials {
+		return mtls.Client(clientOf(t, folder, a, usage, lasts), "")
+	}
 	for name, tt := range map[string]struct {
 		insecure bool
-		client   *tls.Config
+		client   credentials.TransportCredentials
 		want     string
 	}{
-		"a client of the same CA":              {false, ca.client(ca, clientAuth, time.Hour), ""},
-		"without a certificate":                {false, ca.client(nil, 0, 0), "the client shows no certificate: connect with one"},
-		"of another CA":                        {false, ca.client(stranger, clientAuth, time.Hour), "the client's certificate (CN=client) is refused: x509: certificate signed by unknown authority"},
-		"whose certificate has ended":          {false, ca.client(ca, clientAuth, -time.Minute), "the client's certificate (CN=client) is refused: x509: certificate has expired"},
-		"with a server's certificate":          {false, ca.client(ca, x509.ExtKeyUsageServerAuth, time.Hour), "x509: certificate specifies an incompatible key usage"},
-		"without TLS":                          {false, nil, "this server answers only over TLS: connect with a client certificate that its CA has signed, or let it run with --telemetry-insecure"},
-		"without TLS, where that may be":       {true, nil, ""},
-		"with TLS, where it need not be":       {true, ca.client(ca, clientAuth, time.Hour), ""},
-		"of another CA, where TLS need not be": {true, ca.client(stranger, clientAuth, time.Hour), "is refused: x509: certificate signed by unknown authority"},
+		"a client of the same CA":              {false, with(ca, clientAuth, time.Hour), ""},
+		"without a certificate":                {false, mtls.Client(mtls.Files{CA: mtls.Folder(folder).CA}, ""), "this server lets in only clients with a certificate: give one that its authority signed"},
+		"of another CA":                        {false, with(stranger, clientAuth, time.Hour), "this server refuses the client's certificate (CN=client): x509: certificate signed by unknown authority"},
+		"whose certificate has ended":          {false, with(ca, clientAuth, -time.Minute), "this server refuses the client's certificate (CN=client): x509: certificate has expired"},
+		"with a server's certificate":          {false, with(ca, x509.ExtKeyUsageServerAuth, time.Hour), "x509: certificate specifies an incompatible key usage"},
+		"without TLS":                          {false, insecure.NewCredentials(), "this server speaks TLS only: give the client a certificate, or start the server with --insecure (an agent: --telemetry-insecure)"},
+		"without TLS, where that may be":       {true, insecure.NewCredentials(), ""},
+		"with TLS, where it need not be":       {true, with(ca, clientAuth, time.Hour), ""},
+		"of another CA, where TLS need not be": {true, with(stranger, clientAuth, time.Hour), "this server refuses the client's certificate (CN=client): x509: certificate signed by unknown authority"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, Options{TLSDir: folder, Insecure: tt.insecure})
@@ -151,26 +99,31 @@ func TestWhoGetsIn(t *testing.T) {
 func TestCertificatesMayComeLateAndChange(t *testing.T) {
 	old, folder := newAuthority(t, "old"), t.TempDir()
 	r := start(t, Options{TLSDir: folder})
-	connects := func(a *authority) error {
-		_, err := r.watch(r.dial(a.client(a, x509.ExtKeyUsageClientAuth, time.Hour)), "WatchAlerts", "all")
+	connects := func(a *mtlstest.Authority) error {
+		files, err := a.Issue(t.TempDir(), "client")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.watch(r.dial(mtls.Client(files, "")), "WatchAlerts", "all")
 		return err
 	}
-	if err := connects(old); err == nil || !strings.Contains(r.logged(), filepath.Join(folder, fileCertificate)+": no such file") {
+	if err := connects(old); err == nil || !strings.Contains(r.logged(), mtls.Folder(folder).CA+": no such file") {
 		t.Errorf("without certificates: %v; log:\n%s", err, r.logged())
 	}
-	old.serverFiles(folder)
+	serverFiles(t, old, folder)
 	if err := connects(old); err != nil {
 		t.Errorf("after they came: %v", err)
 	}
-	_, key := old.sign("server", x509.ExtKeyUsageServerAuth, time.Hour)
-	if err := os.WriteFile(filepath.Join(folder, fileKey), key, 0o600); err != nil {
+	foreign := t.TempDir()
+	serverFiles(t, old, foreign)
+	if err := os.Rename(mtls.Folder(foreign).Key, mtls.Folder(folder).Key); err != nil {
 		t.Fatal(err)
 	}
 	if err := connects(old); err != nil {
 		t.Errorf("with a key of another certificate: %v", err)
 	}
 	fresh := newAuthority(t, "new")
-	fresh.serverFiles(folder)
+	serverFiles(t, fresh, folder)
 	if err := connects(fresh); err != nil {
 		t.Errorf("of the new CA: %v", err)
 	}
