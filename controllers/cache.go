@@ -49,6 +49,11 @@ func CacheOptions(namespace string) cache.Options {
 	}
 }
 
+// ClientOptions read Secrets past the cache, which would have to list them: the operator may look only at its own, by name.
+func ClientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
+}
+
 // stripPod keeps of other namespaces' Pods what a policy's selector looks at, of our own everything.
 func stripPod(namespace string) func(any) (any, error) {
 	return func(o any) (any, error) {

@@ -23,6 +23,10 @@ import (
 func owned() []client.Object {
 	return []client.Object{
 		&corev1.ConfigMap{ObjectMeta: in(namespace, v1.ConfigMapName)},
+		&corev1.Secret{ObjectMeta: in(namespace, v1.SecretAuthority)},
+		&corev1.Secret{ObjectMeta: in(namespace, v1.SecretAgent)},
+		&corev1.Secret{ObjectMeta: in(namespace, v1.SecretRelay)},
+		&corev1.Secret{ObjectMeta: in(namespace, v1.SecretClient)},
 		&corev1.ServiceAccount{ObjectMeta: in(namespace, v1.AgentServiceAccount)},
 		&rbacv1.Role{ObjectMeta: in(namespace, v1.AgentServiceAccount)},
 		&rbacv1.RoleBinding{ObjectMeta: in(namespace, v1.AgentServiceAccount)},

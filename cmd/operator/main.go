@@ -19,6 +19,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/kubearmor/kubearmor-operator/controllers"
+	"github.com/kubearmor/kubearmor-operator/internal/certs"
 	"github.com/kubearmor/kubearmor-operator/internal/render"
 )
 
@@ -34,6 +35,7 @@ type options struct {
 	leaderElect    bool
 	namespace      string
 	maxProbes      int
+	lives          certs.Lives
 	log            zap.Options
 }
 
@@ -53,6 +55,9 @@ func parse() options {
 	flag.BoolVar(&o.leaderElect, "leader-elect", false, "act only as the elected leader, so that several replicas may run")
 	flag.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace of the operator and of everything namespaced that it owns (env POD_NAMESPACE)")
 	flag.IntVar(&o.maxProbes, "max-probes", 10, "nodes that are probed at once")
+	lives := certs.DefaultLives()
+	flag.DurationVar(&o.lives.Leaf, "certificate-life", lives.Leaf, "life of the certificates of agents, relay and clients; they are renewed at two thirds of it")
+	flag.DurationVar(&o.lives.Authority, "authority-life", lives.Authority, "life of the authority that signs them; at two thirds of it another one follows")
 	o.log.BindFlags(flag.CommandLine)
 	flag.Parse()
 	return o
@@ -65,7 +70,7 @@ func (o options) validate() error {
 	if o.maxProbes < 1 {
 		return fmt.Errorf("--max-probes is %d: without a probe no node gets an agent; set it to 1 or more", o.maxProbes)
 	}
-	return nil
+	return o.lives.Validate()
 }
 
 func run(ctx context.Context, o options) error {
@@ -80,7 +85,7 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("check access: %w", err)
 	}
 	defaults := render.Defaults{Namespace: o.namespace, Image: agentImage()}
-	if err := controllers.Setup(ctx, mgr, controllers.Options{Defaults: defaults, MaxProbes: o.maxProbes}); err != nil {
+	if err := controllers.Setup(ctx, mgr, controllers.Options{Defaults: defaults, Lives: o.lives, MaxProbes: o.maxProbes}); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("alive", healthz.Ping); err != nil {
@@ -103,6 +108,7 @@ func newManager(o options) (ctrl.Manager, error) {
 	return ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:                        controllers.Scheme(),
 		Cache:                         controllers.CacheOptions(o.namespace),
+		Client:                        controllers.ClientOptions(),
 		HealthProbeBindAddress:        o.healthAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              "kubearmor-operator",

@@ -13,6 +13,7 @@ import (
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/apply"
+	"github.com/kubearmor/kubearmor-operator/internal/conditions"
 	"github.com/kubearmor/kubearmor-operator/internal/pool"
 	"github.com/kubearmor/kubearmor-operator/internal/render"
 )
@@ -31,6 +32,8 @@ type scope struct {
 	// daemonSets of ours, by name.
 	daemonSets map[string]*appsv1.DaemonSet
 
+	// certificates: whether they are what they shall be; set by certify.
+	certificates conditions.Verdict
 	// pools and children are set by plan.
 	pools    []pool.Pool
 	children []apply.Object
@@ -40,6 +43,13 @@ type scope struct {
 	gone bool
 	// wake is when to look again, zero for never.
 	wake time.Duration
+}
+
+// wakeBy asks for another run at a time, or earlier when another phase asked for that.
+func (s *scope) wakeBy(at time.Time) {
+	if d := max(at.Sub(s.now), time.Millisecond); s.wake == 0 || d < s.wake {
+		s.wake = d
+	}
 }
 
 func (s *scope) isConflict() bool {

@@ -76,7 +76,7 @@ func (r *Reconciler) mayEnd(ctx context.Context, pod *corev1.Pod) bool {
 
 // clearRest deletes everything else that is ours.
 func (r *Reconciler) clearRest(ctx context.Context, s *scope) error {
-	asked, err := r.Writer.Prune(ctx, render.OwnedKinds(), nil)
+	asked, err := r.removeAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,6 +84,14 @@ func (r *Reconciler) clearRest(ctx context.Context, s *scope) error {
 		return s.waitFor("waiting for %d objects to go", asked)
 	}
 	return nil
+}
+
+// removeAll says how many objects of ours were still there.
+func (r *Reconciler) removeAll(ctx context.Context) (int, error) {
+	r.certificates = look{}
+	listed, err := r.Writer.Prune(ctx, render.OwnedKinds(), nil)
+	named, errNamed := r.Writer.PruneNamed(ctx, render.Secrets(r.Defaults.Namespace))
+	return listed + named, errors.Join(err, errNamed)
 }
 
 // letGo takes the finalizer off: nothing of ours is left.

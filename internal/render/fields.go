@@ -29,6 +29,8 @@ func effectiveFields() []string {
 		"globalTolerations",
 		"globalNodeSelector",
 		"globalEnv",
+		"tls.extraDnsNames",
+		"tls.extraIpAddresses",
 		"kubearmorImage.image",
 		"kubearmorImage.imagePullPolicy",
 		"kubearmorImage.imagePullSecrets",

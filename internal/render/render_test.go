@@ -39,6 +39,7 @@ func plain() pool.Pool {
 func everything() v1.KubeArmorConfigSpec {
 	return v1.KubeArmorConfigSpec{
 		DefaultFilePosture:     v1.PostureBlock,
+		TLS:                    v1.TLSSpec{ExtraDNSNames: []string{"alerts.test"}, ExtraIPAddresses: []string{"10.0.0.1"}},
 		GlobalImagePullSecrets: []corev1.LocalObjectReference{{Name: "fleet"}, {Name: "shared"}},
 		GlobalTolerations:      []corev1.Toleration{{Key: "global", Operator: corev1.TolerationOpExists}},
 		GlobalNodeSelector:     map[string]string{"protected": "yes"},
@@ -71,6 +72,8 @@ func TestGolden(t *testing.T) {
 		"daemonset-observe-arm":  {render.DaemonSet(bare, arm)},
 		"daemonset-bottlerocket": {render.DaemonSet(bare, bottlerocket)},
 		"daemonset-all-settings": {render.DaemonSet(full, selinux)},
+		"secret-authority":       {render.CertificateSecret("kubearmor", v1.SecretAuthority, map[string][]byte{"tls.crt": []byte("certificate")})},
+		"secret-agent":           {render.CertificateSecret("kubearmor", v1.SecretAgent, map[string][]byte{"tls.crt": []byte("certificate")})},
 		"probe":                  {render.ProbePod(bare, &corev1.Node{ObjectMeta: node.ObjectMeta})},
 		"probe-all-settings":     {render.ProbePod(full, node)},
 	}
@@ -154,7 +157,7 @@ func TestArgumentsForAnotherAgentDoNotReachOurs(t *testing.T) {
 	for _, s := range []render.Settings{render.SettingsOf(v1.KubeArmorConfigSpec{}, defaults()), render.SettingsOf(spec, defaults())} {
 		want := []string{
 			"run", "--enforcer=bpf", "--runtime-endpoint=/run/containerd/containerd.sock",
-			"--health-addr=:32766", "--metrics-addr=:32768",
+			"--telemetry-tls-dir=/etc/kubearmor/tls", "--health-addr=:32766", "--metrics-addr=:32768",
 		}
 		if diff := cmp.Diff(want, render.DaemonSet(s, plain()).Spec.Template.Spec.Containers[0].Args); diff != "" {
 			t.Error(diff)
@@ -172,7 +175,7 @@ func TestIgnoredFields(t *testing.T) {
 		{"what has an effect is not named", everything(), nil},
 		{"what has none is named, sorted", v1.KubeArmorConfigSpec{
 			TLS: v1.TLSSpec{Enable: true}, EnableNRI: true, KubeArmorRelayImage: v1.ImageSpec{Image: "x"},
-		}, []string{"enableNRI", "kubearmorRelayImage", "tls"}},
+		}, []string{"enableNRI", "kubearmorRelayImage", "tls.enable"}},
 		{"of the agent's image only the arguments have none", v1.KubeArmorConfigSpec{
 			KubeArmorImage: v1.ImageSpec{Image: "x", Args: []string{"-enableKubeArmorHostPolicy"}},
 		}, []string{"kubearmorImage.args"}},

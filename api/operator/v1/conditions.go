@@ -12,6 +12,9 @@ const (
 	ConfigEnforcing = "Enforcing"
 	// ConfigRolloutComplete is True when every pool's DaemonSet has its desired Pods updated and ready.
 	ConfigRolloutComplete = "RolloutComplete"
+	// ConfigCertificatesValid is True when agents, relay and clients have certificates of the operator's own authority. Ready
+	// does not depend on it: protection needs no certificates.
+	ConfigCertificatesValid = "CertificatesValid"
 	// ConfigFieldsIgnored is True when the spec sets fields that have no effect yet; its message names them.
 	ConfigFieldsIgnored = "FieldsIgnored"
 	// ConfigConflict is True on every KubeArmorConfig but the oldest of the cluster: it is not acted upon.
@@ -42,6 +45,8 @@ const (
 	ReasonOnlyConfig = "OnlyConfig"
 	// ReasonUninstalling: the object is being deleted and the nodes are being cleaned; it goes when the last node is clean.
 	ReasonUninstalling = "Uninstalling"
+	// ReasonFieldInvalid: a field holds what cannot be used; the message names it. Everything else is in force.
+	ReasonFieldInvalid = "FieldInvalid"
 	// ReasonApplyFailed: the API server refused an owned object; the message carries its answer. Correct the field that it names, or the operator's role.
 	ReasonApplyFailed = "ApplyFailed"
 )

@@ -282,7 +282,7 @@ type KubeArmorConfigStatus struct {
 	// ObservedGeneration of the spec that this status is of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions: Ready, NodesDetected, Enforcing, RolloutComplete, FieldsIgnored, Conflict.
+	// Conditions: Ready, NodesDetected, Enforcing, RolloutComplete, CertificatesValid, FieldsIgnored, Conflict.
 	// +listType=map
 	// +listMapKey=type
 	// +optional
