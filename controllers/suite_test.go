@@ -128,7 +128,7 @@ func prepare(ctx context.Context) error {
 	if err := controllers.CheckAccess(ctx, mgr.GetAPIReader(), namespace); err != nil {
 		return err
 	}
-	defaults := render.Defaults{Namespace: namespace, Image: builtInImage}
+	defaults := render.Defaults{Namespace: namespace, Image: builtInImage, RelayImage: "registry.test/relay:built-in"}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{Defaults: defaults, Lives: certs.DefaultLives(), MaxProbes: maxProbes}); err != nil {
 		return err
 	}

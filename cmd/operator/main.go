@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -26,8 +27,11 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-// agentRepository of the image that a KubeArmorConfig need not name.
-const agentRepository = "docker.io/kubearmor/fleet-agent"
+// Repositories of the images that a KubeArmorConfig need not name.
+const (
+	agentRepository = "docker.io/kubearmor/fleet-agent"
+	relayRepository = "docker.io/kubearmor/fleet-relay"
+)
 
 type options struct {
 	metricsAddress string
@@ -84,7 +88,7 @@ func run(ctx context.Context, o options) error {
 	if err := controllers.CheckAccess(ctx, mgr.GetAPIReader(), o.namespace); err != nil {
 		return fmt.Errorf("check access: %w", err)
 	}
-	defaults := render.Defaults{Namespace: o.namespace, Image: agentImage()}
+	defaults := render.Defaults{Namespace: o.namespace, Image: agentImage(), RelayImage: relayImage()}
 	if err := controllers.Setup(ctx, mgr, controllers.Options{Defaults: defaults, Lives: o.lives, MaxProbes: o.maxProbes}); err != nil {
 		return err
 	}
@@ -94,7 +98,7 @@ func run(ctx context.Context, o options) error {
 	if err := mgr.AddReadyzCheck("caches", cachesAreSynced(mgr.GetCache())); err != nil {
 		return err
 	}
-	ctrl.Log.Info("the operator starts", "version", version, "namespace", o.namespace, "agentImage", defaults.Image)
+	ctrl.Log.Info("the operator starts", "version", version, "namespace", o.namespace, "agentImage", defaults.Image, "relayImage", defaults.RelayImage)
 	return mgr.Start(ctx)
 }
 
@@ -128,10 +132,12 @@ func newManager(o options) (ctrl.Manager, error) {
 
 // agentImage where the KubeArmorConfig names none: the environment's, as OLM sets it, or the one of this version.
 func agentImage() string {
-	if image := os.Getenv("RELATED_IMAGE_KUBEARMOR"); image != "" {
-		return image
-	}
-	return agentRepository + ":" + version
+	return cmp.Or(os.Getenv("RELATED_IMAGE_KUBEARMOR"), agentRepository+":"+version)
+}
+
+// relayImage likewise.
+func relayImage() string {
+	return cmp.Or(os.Getenv("RELATED_IMAGE_KUBEARMOR_RELAY_SERVER"), relayRepository+":"+version)
 }
 
 // cachesAreSynced is the operator's readiness, on a replica that is not the leader as well.

@@ -123,13 +123,21 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
-func TestAgentImage(t *testing.T) {
-	if got, want := agentImage(), "docker.io/kubearmor/fleet-agent:dev"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	t.Setenv("RELATED_IMAGE_KUBEARMOR", "registry.test/agent@sha256:0")
-	if got, want := agentImage(), "registry.test/agent@sha256:0"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+func TestImagesThatNobodyNames(t *testing.T) {
+	for variable, c := range map[string]struct {
+		image func() string
+		want  string
+	}{
+		"RELATED_IMAGE_KUBEARMOR":              {agentImage, "docker.io/kubearmor/fleet-agent:dev"},
+		"RELATED_IMAGE_KUBEARMOR_RELAY_SERVER": {relayImage, "docker.io/kubearmor/fleet-relay:dev"},
+	} {
+		if got := c.image(); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+		t.Setenv(variable, "registry.test/image@sha256:0")
+		if got := c.image(); got != "registry.test/image@sha256:0" {
+			t.Errorf("with %s: got %s", variable, got)
+		}
 	}
 }
 

@@ -75,7 +75,7 @@ func (r *Reconciler) phasesOf(s *scope) []phase {
 	case s.isConflict():
 		return []phase{r.standAside}
 	case s.config.DeletionTimestamp != nil:
-		return []phase{r.clearNodes, r.clearAgents, r.clearRest, r.letGo}
+		return []phase{r.clearNodes, r.clearPods, r.clearRest, r.letGo}
 	default:
 		return []phase{r.hold, r.certify, r.plan, r.deploy}
 	}

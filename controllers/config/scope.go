@@ -4,6 +4,7 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,6 +32,8 @@ type scope struct {
 	kans  map[string]*v1.KubeArmorNode
 	// daemonSets of ours, by name.
 	daemonSets map[string]*appsv1.DaemonSet
+	// relay is nil when there is none.
+	relay *appsv1.Deployment
 
 	// certificates: whether they are what they shall be; set by certify.
 	certificates conditions.Verdict
@@ -74,7 +77,7 @@ func (r *Reconciler) gather(ctx context.Context, key client.ObjectKey) (*scope, 
 	if err := r.gatherNodes(ctx, s); err != nil {
 		return nil, err
 	}
-	return s, r.gatherDaemonSets(ctx, s)
+	return s, errors.Join(r.gatherDaemonSets(ctx, s), r.gatherRelay(ctx, s))
 }
 
 func (r *Reconciler) gatherNodes(ctx context.Context, s *scope) error {
@@ -107,6 +110,18 @@ func (r *Reconciler) gatherDaemonSets(ctx context.Context, s *scope) error {
 	s.daemonSets = make(map[string]*appsv1.DaemonSet, len(list.Items))
 	for i := range list.Items {
 		s.daemonSets[list.Items[i].Name] = &list.Items[i]
+	}
+	return nil
+}
+
+func (r *Reconciler) gatherRelay(ctx context.Context, s *scope) error {
+	relay := &appsv1.Deployment{}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: r.Defaults.Namespace, Name: v1.RelayServiceAccount}, relay)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("get Deployment %s: %w", v1.RelayServiceAccount, err)
+	}
+	if err == nil {
+		s.relay = relay
 	}
 	return nil
 }

@@ -12,6 +12,9 @@ const (
 	ConfigEnforcing = "Enforcing"
 	// ConfigRolloutComplete is True when every pool's DaemonSet has its desired Pods updated and ready.
 	ConfigRolloutComplete = "RolloutComplete"
+	// ConfigRelayReady is True when every relay of the Deployment is of its present template and available. Ready does not
+	// depend on it: protection needs no relay.
+	ConfigRelayReady = "RelayReady"
 	// ConfigCertificatesValid is True when agents, relay and clients have certificates of the operator's own authority. Ready
 	// does not depend on it: protection needs no certificates.
 	ConfigCertificatesValid = "CertificatesValid"
@@ -33,6 +36,9 @@ const (
 	ReasonDetectionFailed = "DetectionFailed"
 	// ReasonRolloutInProgress: at least one DaemonSet is not yet at its desired state; wait, and if it lasts, look at status.pools.
 	ReasonRolloutInProgress = "RolloutInProgress"
+	// ReasonRelayNotReady: the relay's Deployment makes no progress; the message carries its words. Look at the Pods with the
+	// label kubearmor-app=kubearmor-relay: their image (spec.kubearmorRelayImage), and whether a node has room for them.
+	ReasonRelayNotReady = "RelayNotReady"
 	// ReasonNodesNotEnforcing: at least one node does not enforce; failingNodes names the first of them.
 	ReasonNodesNotEnforcing = "NodesNotEnforcing"
 	// ReasonFieldsWithoutEffect: accepted for compatibility, no effect in this version; remove what the message names, or leave it.

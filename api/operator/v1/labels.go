@@ -48,6 +48,8 @@ const (
 	FinalizerDetach = "operator.kubearmor.com/detach"
 	// AgentServiceAccount is the name that the ValidatingAdmissionPolicy knows agents by.
 	AgentServiceAccount = "kubearmor-agent"
+	// RelayServiceAccount is also the name of the relay's Deployment, role and budget.
+	RelayServiceAccount = "kubearmor-relay"
 	// RelayService is what clients connect to, and a name in the relay's certificate; AgentServerName is the one in agents'.
 	RelayService    = "kubearmor"
 	AgentServerName = "kubearmor-agent"
