@@ -6,6 +6,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -37,6 +38,9 @@ func CacheOptions(namespace string) cache.Options {
 
 			// Of these the managed fields are kept: they show who changed what.
 			&appsv1.DaemonSet{}:                             here,
+			&appsv1.Deployment{}:                            here,
+			&policyv1.PodDisruptionBudget{}:                 here,
+			&corev1.Service{}:                               here,
 			&corev1.ConfigMap{}:                             here,
 			&corev1.ServiceAccount{}:                        here,
 			&rbacv1.Role{}:                                  here,
@@ -47,6 +51,11 @@ func CacheOptions(namespace string) cache.Options {
 			&admissionv1.ValidatingAdmissionPolicyBinding{}: everywhere,
 		},
 	}
+}
+
+// ClientOptions read Secrets past the cache, which would have to list them: the operator may look only at its own, by name.
+func ClientOptions() client.Options {
+	return client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}}
 }
 
 // stripPod keeps of other namespaces' Pods what a policy's selector looks at, of our own everything.

@@ -267,3 +267,74 @@ func TestNodeThatIsNotReadyIsNotProbed(t *testing.T) {
 	k.detects()
 	k.pooled()
 }
+
+func TestFreeSlotWakesWhoWaitsForItWhoeverElseWaits(t *testing.T) {
+	declare(t, v1.KubeArmorConfigSpec{})
+	pending := func(k *kubelet, words string) {
+		k.kan("waits", func(kan *v1.KubeArmorNode) error {
+			if p := kan.Spec.Probe; p.Reason != v1.ReasonProbePending || !strings.Contains(p.Message, words) {
+				return fmt.Errorf("probe is %+v", p)
+			}
+			return nil
+		})
+	}
+	for i := range maxProbes {
+		// These wait for their kubelets, not for a slot, and come first by name.
+		pending(join(t, fmt.Sprintf("away-%d", i), func(n *corev1.Node) { n.Status.Conditions[0].Status = corev1.ConditionFalse }), "not Ready")
+	}
+	var first []*corev1.Pod
+	for i := range maxProbes {
+		first = append(first, join(t, fmt.Sprintf("first-%d", i)).probe(nil))
+	}
+	later := join(t, "later")
+	pending(later, "waiting for one of the 3 probes")
+	// A Pod that is deleted frees its slot as well as one that ends.
+	must(t, cluster.Delete(t.Context(), &corev1.Node{ObjectMeta: (&kubelet{node: "first-0"}).meta()}))
+	within(t, 10*time.Second, "the slot of a deleted probe is taken", func() error {
+		return cluster.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: render.ProbeName(later.node)}, &corev1.Pod{})
+	})
+	last := join(t, "last")
+	pending(last, "waiting for one of the 3 probes")
+	(&kubelet{t: t, node: "first-1"}).fails(first[1], "", 137)
+	within(t, 10*time.Second, "the slot of a probe that failed is taken", func() error {
+		return cluster.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: render.ProbeName(last.node)}, &corev1.Pod{})
+	})
+}
+
+func TestCanaryThatRanOutOfTimeIsTriedAgain(t *testing.T) {
+	declare(t, v1.KubeArmorConfigSpec{})
+	late := func(f *v1.NodeFacts) {
+		f.BPFLSM = v1.Fact{State: v1.FactUnknown, Reason: v1.ReasonTimedOut, Cause: "no answer within 40s"}
+	}
+	k := join(t, "slow")
+	first := k.probe(nil)
+	k.detects(late)
+	k.kan("is not trusted to enforce yet", func(kan *v1.KubeArmorNode) error {
+		if kan.Spec.Probe.Reason != v1.ReasonProbeIncomplete || kan.Spec.Verdict == nil || kan.Spec.Verdict.Reason != v1.ReasonTimedOut {
+			return fmt.Errorf("probe %+v, verdict %+v", kan.Spec.Probe, kan.Spec.Verdict)
+		}
+		return nil
+	})
+	k.probe(first)
+	k.detects()
+	verdict := func(kan *v1.KubeArmorNode) error {
+		if kan.Spec.Verdict == nil || kan.Spec.Verdict.Enforcer != v1.EnforcerBPF {
+			return fmt.Errorf("verdict %+v", kan.Spec.Verdict)
+		}
+		return nil
+	}
+	good := k.kan("enforces by the second probe", verdict)
+	within(t, 30*time.Second, "the second probe Pod is pruned", func() error {
+		return isGone(t.Context(), &corev1.Pod{ObjectMeta: in(namespace, render.ProbeName(k.node))})
+	})
+
+	// After a reboot the same stall must not take enforcement off a node that had it.
+	k.reboots()
+	k.detects(late)
+	k.kan("keeps facts, verdict and pool of before", func(kan *v1.KubeArmorNode) error {
+		if kan.Spec.Probe.Reason != v1.ReasonProbeIncomplete || kan.Spec.Facts.BootID != good.Spec.Facts.BootID || kan.Spec.Pool != good.Spec.Pool {
+			return fmt.Errorf("probe %+v, boot %s, pool %s", kan.Spec.Probe, kan.Spec.Facts.BootID, kan.Spec.Pool)
+		}
+		return verdict(kan)
+	})
+}

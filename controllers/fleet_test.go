@@ -215,13 +215,13 @@ func TestNewImageReachesANodeOnlyAfterItsProbe(t *testing.T) {
 
 func TestFieldsWithoutEffectAreNamed(t *testing.T) {
 	c := declare(t, v1.KubeArmorConfigSpec{
-		EnableNRI:           true,
-		KubeArmorImage:      v1.ImageSpec{Image: "registry.test/agent:1"},
-		KubeArmorRelayImage: v1.ImageSpec{Image: "registry.test/relay:1"},
+		EnableNRI:                true,
+		KubeArmorImage:           v1.ImageSpec{Image: "registry.test/agent:1"},
+		KubeArmorControllerImage: v1.ImageSpec{Image: "registry.test/relay:1"},
 	})
 	fleet(t, c, "which fields it ignores", func(s v1.KubeArmorConfigStatus) error {
 		v := conditions.Get(s.Conditions, v1.ConfigFieldsIgnored)
-		if want := "set in the spec and without effect in this version: enableNRI, kubearmorRelayImage"; v.Message != want {
+		if want := "set in the spec and without effect in this version: enableNRI, kubearmorControllerImage"; v.Message != want {
 			return fmt.Errorf("message is %q, want %q", v.Message, want)
 		}
 		return says(s, v1.ConfigFieldsIgnored, "True", v1.ReasonFieldsWithoutEffect)

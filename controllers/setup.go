@@ -23,12 +23,15 @@ import (
 	"github.com/kubearmor/kubearmor-operator/controllers/node"
 	"github.com/kubearmor/kubearmor-operator/controllers/policy"
 	"github.com/kubearmor/kubearmor-operator/internal/apply"
+	"github.com/kubearmor/kubearmor-operator/internal/certs"
 	"github.com/kubearmor/kubearmor-operator/internal/render"
 )
 
 // Options of the operator.
 type Options struct {
 	Defaults render.Defaults
+	// Lives of the certificates that the operator makes.
+	Lives certs.Lives
 	// MaxProbes at once in the whole cluster.
 	MaxProbes int
 }
@@ -42,14 +45,16 @@ func Scheme() *runtime.Scheme {
 	return s
 }
 
-// Setup adds every controller to the manager, whose cache must be that of CacheOptions.
+// Setup adds every controller to the manager, whose cache must be that of CacheOptions and whose client that of ClientOptions.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, node.IndexPodNode, nodeOfPod); err != nil {
 		return fmt.Errorf("index Pods by node: %w", err)
 	}
 	writer := &apply.Writer{Client: mgr.GetClient(), Label: opv1.LabelManagedBy, Value: opv1.ManagedBy}
 	recorder := mgr.GetEventRecorder("kubearmor-operator")
-	configs := &config.Reconciler{Client: mgr.GetClient(), Writer: writer, Recorder: recorder, Defaults: o.Defaults, Now: time.Now}
+	configs := &config.Reconciler{
+		Client: mgr.GetClient(), Writer: writer, Recorder: recorder, Defaults: o.Defaults, Lives: o.Lives, Now: time.Now,
+	}
 	if err := configs.SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("set up the controller of KubeArmorConfigs: %w", err)
 	}

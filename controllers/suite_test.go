@@ -27,6 +27,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/kubearmor/kubearmor-operator/controllers"
+	"github.com/kubearmor/kubearmor-operator/internal/certs"
 	"github.com/kubearmor/kubearmor-operator/internal/render"
 )
 
@@ -118,6 +119,7 @@ func prepare(ctx context.Context) error {
 	mgr, err := ctrl.NewManager(operator, ctrl.Options{
 		Scheme:  controllers.Scheme(),
 		Cache:   controllers.CacheOptions(namespace),
+		Client:  controllers.ClientOptions(),
 		Metrics: metricsserver.Options{BindAddress: "0"},
 	})
 	if err != nil {
@@ -126,8 +128,8 @@ func prepare(ctx context.Context) error {
 	if err := controllers.CheckAccess(ctx, mgr.GetAPIReader(), namespace); err != nil {
 		return err
 	}
-	defaults := render.Defaults{Namespace: namespace, Image: builtInImage}
-	if err := controllers.Setup(ctx, mgr, controllers.Options{Defaults: defaults, MaxProbes: maxProbes}); err != nil {
+	defaults := render.Defaults{Namespace: namespace, Image: builtInImage, RelayImage: "registry.test/relay:built-in"}
+	if err := controllers.Setup(ctx, mgr, controllers.Options{Defaults: defaults, Lives: certs.DefaultLives(), MaxProbes: maxProbes}); err != nil {
 		return err
 	}
 	go func() {

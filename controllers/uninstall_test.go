@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,6 +24,16 @@ import (
 func owned() []client.Object {
 	return []client.Object{
 		&corev1.ConfigMap{ObjectMeta: in(namespace, v1.ConfigMapName)},
+		&corev1.Secret{ObjectMeta: in(namespace, v1.SecretAuthority)},
+		&corev1.Secret{ObjectMeta: in(namespace, v1.SecretAgent)},
+		&corev1.Secret{ObjectMeta: in(namespace, v1.SecretRelay)},
+		&corev1.Secret{ObjectMeta: in(namespace, v1.SecretClient)},
+		&appsv1.Deployment{ObjectMeta: in(namespace, v1.RelayServiceAccount)},
+		&policyv1.PodDisruptionBudget{ObjectMeta: in(namespace, v1.RelayServiceAccount)},
+		&corev1.Service{ObjectMeta: in(namespace, v1.RelayService)},
+		&corev1.ServiceAccount{ObjectMeta: in(namespace, v1.RelayServiceAccount)},
+		&rbacv1.Role{ObjectMeta: in(namespace, v1.RelayServiceAccount)},
+		&rbacv1.RoleBinding{ObjectMeta: in(namespace, v1.RelayServiceAccount)},
 		&corev1.ServiceAccount{ObjectMeta: in(namespace, v1.AgentServiceAccount)},
 		&rbacv1.Role{ObjectMeta: in(namespace, v1.AgentServiceAccount)},
 		&rbacv1.RoleBinding{ObjectMeta: in(namespace, v1.AgentServiceAccount)},

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -19,14 +20,18 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/kubearmor/kubearmor-operator/controllers"
+	"github.com/kubearmor/kubearmor-operator/internal/certs"
 	"github.com/kubearmor/kubearmor-operator/internal/render"
 )
 
 // version is set by the linker.
 var version = "dev"
 
-// agentRepository of the image that a KubeArmorConfig need not name.
-const agentRepository = "docker.io/kubearmor/fleet-agent"
+// Repositories of the images that a KubeArmorConfig need not name.
+const (
+	agentRepository = "docker.io/kubearmor/fleet-agent"
+	relayRepository = "docker.io/kubearmor/fleet-relay"
+)
 
 type options struct {
 	metricsAddress string
@@ -34,6 +39,7 @@ type options struct {
 	leaderElect    bool
 	namespace      string
 	maxProbes      int
+	lives          certs.Lives
 	log            zap.Options
 }
 
@@ -53,6 +59,9 @@ func parse() options {
 	flag.BoolVar(&o.leaderElect, "leader-elect", false, "act only as the elected leader, so that several replicas may run")
 	flag.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace of the operator and of everything namespaced that it owns (env POD_NAMESPACE)")
 	flag.IntVar(&o.maxProbes, "max-probes", 10, "nodes that are probed at once")
+	lives := certs.DefaultLives()
+	flag.DurationVar(&o.lives.Leaf, "certificate-life", lives.Leaf, "life of the certificates of agents, relay and clients; they are renewed at two thirds of it")
+	flag.DurationVar(&o.lives.Authority, "authority-life", lives.Authority, "life of the authority that signs them; at two thirds of it another one follows")
 	o.log.BindFlags(flag.CommandLine)
 	flag.Parse()
 	return o
@@ -65,7 +74,7 @@ func (o options) validate() error {
 	if o.maxProbes < 1 {
 		return fmt.Errorf("--max-probes is %d: without a probe no node gets an agent; set it to 1 or more", o.maxProbes)
 	}
-	return nil
+	return o.lives.Validate()
 }
 
 func run(ctx context.Context, o options) error {
@@ -79,8 +88,8 @@ func run(ctx context.Context, o options) error {
 	if err := controllers.CheckAccess(ctx, mgr.GetAPIReader(), o.namespace); err != nil {
 		return fmt.Errorf("check access: %w", err)
 	}
-	defaults := render.Defaults{Namespace: o.namespace, Image: agentImage()}
-	if err := controllers.Setup(ctx, mgr, controllers.Options{Defaults: defaults, MaxProbes: o.maxProbes}); err != nil {
+	defaults := render.Defaults{Namespace: o.namespace, Image: agentImage(), RelayImage: relayImage()}
+	if err := controllers.Setup(ctx, mgr, controllers.Options{Defaults: defaults, Lives: o.lives, MaxProbes: o.maxProbes}); err != nil {
 		return err
 	}
 	if err := mgr.AddHealthzCheck("alive", healthz.Ping); err != nil {
@@ -89,7 +98,7 @@ func run(ctx context.Context, o options) error {
 	if err := mgr.AddReadyzCheck("caches", cachesAreSynced(mgr.GetCache())); err != nil {
 		return err
 	}
-	ctrl.Log.Info("the operator starts", "version", version, "namespace", o.namespace, "agentImage", defaults.Image)
+	ctrl.Log.Info("the operator starts", "version", version, "namespace", o.namespace, "agentImage", defaults.Image, "relayImage", defaults.RelayImage)
 	return mgr.Start(ctx)
 }
 
@@ -103,6 +112,7 @@ func newManager(o options) (ctrl.Manager, error) {
 	return ctrl.NewManager(restConfig, ctrl.Options{
 		Scheme:                        controllers.Scheme(),
 		Cache:                         controllers.CacheOptions(o.namespace),
+		Client:                        controllers.ClientOptions(),
 		HealthProbeBindAddress:        o.healthAddress,
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              "kubearmor-operator",
@@ -122,10 +132,12 @@ func newManager(o options) (ctrl.Manager, error) {
 
 // agentImage where the KubeArmorConfig names none: the environment's, as OLM sets it, or the one of this version.
 func agentImage() string {
-	if image := os.Getenv("RELATED_IMAGE_KUBEARMOR"); image != "" {
-		return image
-	}
-	return agentRepository + ":" + version
+	return cmp.Or(os.Getenv("RELATED_IMAGE_KUBEARMOR"), agentRepository+":"+version)
+}
+
+// relayImage likewise.
+func relayImage() string {
+	return cmp.Or(os.Getenv("RELATED_IMAGE_KUBEARMOR_RELAY_SERVER"), relayRepository+":"+version)
 }
 
 // cachesAreSynced is the operator's readiness, on a replica that is not the leader as well.

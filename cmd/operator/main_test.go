@@ -33,6 +33,7 @@ import (
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	"github.com/kubearmor/kubearmor-operator/controllers"
+	"github.com/kubearmor/kubearmor-operator/internal/certs"
 	"github.com/kubearmor/kubearmor-operator/internal/conditions"
 )
 
@@ -55,7 +56,10 @@ func TestInstalledOperator(t *testing.T) {
 
 	ctrl.SetLogger(logr.Discard())
 	t.Setenv("KUBECONFIG", accountKubeconfig(t, cluster, admin, "kubearmor-operator"))
-	o := options{metricsAddress: freeAddress(t), healthAddress: freeAddress(t), leaderElect: true, namespace: namespace, maxProbes: 1}
+	o := options{
+		metricsAddress: freeAddress(t), healthAddress: freeAddress(t),
+		leaderElect: true, namespace: namespace, maxProbes: 1, lives: certs.DefaultLives(),
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx, o) }()
@@ -105,6 +109,12 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 	cases := map[string]options{
 		"--namespace is empty": {maxProbes: 1},
 		"--max-probes is 0":    {namespace: "x"},
+		"--certificate-life is 1m0s: ": {
+			namespace: "x", maxProbes: 1, lives: certs.Lives{Authority: time.Hour, Leaf: time.Minute},
+		},
+		"--authority-life is 4m0s: set it to 15m0s": {
+			namespace: "x", maxProbes: 1, lives: certs.Lives{Authority: 4 * time.Minute, Leaf: 3 * time.Minute},
+		},
 	}
 	for want, o := range cases {
 		if err := run(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
@@ -113,13 +123,21 @@ func TestOptionsThatCannotWorkAreRefused(t *testing.T) {
 	}
 }
 
-func TestAgentImage(t *testing.T) {
-	if got, want := agentImage(), "docker.io/kubearmor/fleet-agent:dev"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	t.Setenv("RELATED_IMAGE_KUBEARMOR", "registry.test/agent@sha256:0")
-	if got, want := agentImage(), "registry.test/agent@sha256:0"; got != want {
-		t.Errorf("got %s, want %s", got, want)
+func TestImagesThatNobodyNames(t *testing.T) {
+	for variable, c := range map[string]struct {
+		image func() string
+		want  string
+	}{
+		"RELATED_IMAGE_KUBEARMOR":              {agentImage, "docker.io/kubearmor/fleet-agent:dev"},
+		"RELATED_IMAGE_KUBEARMOR_RELAY_SERVER": {relayImage, "docker.io/kubearmor/fleet-relay:dev"},
+	} {
+		if got := c.image(); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+		t.Setenv(variable, "registry.test/image@sha256:0")
+		if got := c.image(); got != "registry.test/image@sha256:0" {
+			t.Errorf("with %s: got %s", variable, got)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/kubearmor/kubearmor-operator/internal/apply"
+	"github.com/kubearmor/kubearmor-operator/internal/certs"
 	"github.com/kubearmor/kubearmor-operator/internal/render"
 )
 
@@ -26,10 +27,14 @@ type Reconciler struct {
 	Writer   *apply.Writer
 	Recorder events.EventRecorder
 	Defaults render.Defaults
+	// Lives of the certificates that the operator makes.
+	Lives certs.Lives
 	// Now is the clock.
 	Now func() time.Time
 
 	metrics *metrics
+	// certificates as of the last look at them. There is one worker.
+	certificates look
 }
 
 // phase does one part of the work on a scope; it never writes the status.
@@ -70,9 +75,9 @@ func (r *Reconciler) phasesOf(s *scope) []phase {
 	case s.isConflict():
 		return []phase{r.standAside}
 	case s.config.DeletionTimestamp != nil:
-		return []phase{r.clearNodes, r.clearAgents, r.clearRest, r.letGo}
+		return []phase{r.clearNodes, r.clearPods, r.clearRest, r.letGo}
 	default:
-		return []phase{r.hold, r.plan, r.deploy}
+		return []phase{r.hold, r.certify, r.plan, r.deploy}
 	}
 }
 
@@ -82,7 +87,7 @@ func (r *Reconciler) sweep(ctx context.Context, s *scope) (ctrl.Result, error) {
 	if len(s.kans) > 0 {
 		return ctrl.Result{RequeueAfter: clearRetry}, nil
 	}
-	_, err := r.Writer.Prune(ctx, render.OwnedKinds(), nil)
+	_, err := r.removeAll(ctx)
 	return ctrl.Result{}, err
 }
 

@@ -4,6 +4,7 @@ package config
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/apply"
+	"github.com/kubearmor/kubearmor-operator/internal/conditions"
 	"github.com/kubearmor/kubearmor-operator/internal/pool"
 	"github.com/kubearmor/kubearmor-operator/internal/render"
 )
@@ -30,7 +32,11 @@ type scope struct {
 	kans  map[string]*v1.KubeArmorNode
 	// daemonSets of ours, by name.
 	daemonSets map[string]*appsv1.DaemonSet
+	// relay is nil when there is none.
+	relay *appsv1.Deployment
 
+	// certificates: whether they are what they shall be; set by certify.
+	certificates conditions.Verdict
 	// pools and children are set by plan.
 	pools    []pool.Pool
 	children []apply.Object
@@ -40,6 +46,13 @@ type scope struct {
 	gone bool
 	// wake is when to look again, zero for never.
 	wake time.Duration
+}
+
+// wakeBy asks for another run at a time, or earlier when another phase asked for that.
+func (s *scope) wakeBy(at time.Time) {
+	if d := max(at.Sub(s.now), time.Millisecond); s.wake == 0 || d < s.wake {
+		s.wake = d
+	}
 }
 
 func (s *scope) isConflict() bool {
@@ -64,7 +77,7 @@ func (r *Reconciler) gather(ctx context.Context, key client.ObjectKey) (*scope, 
 	if err := r.gatherNodes(ctx, s); err != nil {
 		return nil, err
 	}
-	return s, r.gatherDaemonSets(ctx, s)
+	return s, errors.Join(r.gatherDaemonSets(ctx, s), r.gatherRelay(ctx, s))
 }
 
 func (r *Reconciler) gatherNodes(ctx context.Context, s *scope) error {
@@ -97,6 +110,18 @@ func (r *Reconciler) gatherDaemonSets(ctx context.Context, s *scope) error {
 	s.daemonSets = make(map[string]*appsv1.DaemonSet, len(list.Items))
 	for i := range list.Items {
 		s.daemonSets[list.Items[i].Name] = &list.Items[i]
+	}
+	return nil
+}
+
+func (r *Reconciler) gatherRelay(ctx context.Context, s *scope) error {
+	relay := &appsv1.Deployment{}
+	err := r.Client.Get(ctx, client.ObjectKey{Namespace: r.Defaults.Namespace, Name: v1.RelayServiceAccount}, relay)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("get Deployment %s: %w", v1.RelayServiceAccount, err)
+	}
+	if err == nil {
+		s.relay = relay
 	}
 	return nil
 }

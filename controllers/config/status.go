@@ -43,7 +43,7 @@ func (s *scope) concludeConflict() {
 	st.Phase, st.Message = phaseError, message
 	st.Nodes, st.Pools, st.PoolsOmitted, st.FailingNodes = v1.NodeCounts{}, nil, 0, nil
 	s.set(v1.ConfigConflict, conditions.True(v1.ReasonOlderConfigExists, message))
-	for _, kind := range []string{v1.ConfigReady, v1.ConfigNodesDetected, v1.ConfigEnforcing, v1.ConfigRolloutComplete} {
+	for _, kind := range []string{v1.ConfigReady, v1.ConfigNodesDetected, v1.ConfigEnforcing, v1.ConfigRolloutComplete, v1.ConfigRelayReady, v1.ConfigCertificatesValid} {
 		s.set(kind, conditions.False(v1.ReasonOlderConfigExists, message))
 	}
 	s.set(v1.ConfigFieldsIgnored, fieldsIgnored(s.config.Spec))
@@ -60,7 +60,7 @@ func (s *scope) concludeRemoval(err error) {
 	st := &s.config.Status
 	st.Phase, st.Message = phaseDeleting, conditions.Clip(message, conditions.MaxMessage)
 	st.Nodes, st.Pools, st.PoolsOmitted, st.FailingNodes = s.count(), nil, 0, nil
-	for _, kind := range []string{v1.ConfigReady, v1.ConfigNodesDetected, v1.ConfigEnforcing, v1.ConfigRolloutComplete} {
+	for _, kind := range []string{v1.ConfigReady, v1.ConfigNodesDetected, v1.ConfigEnforcing, v1.ConfigRolloutComplete, v1.ConfigRelayReady, v1.ConfigCertificatesValid} {
 		s.set(kind, conditions.False(v1.ReasonUninstalling, message))
 	}
 }
@@ -83,6 +83,8 @@ func (s *scope) concludeFleet(err error) {
 	s.set(v1.ConfigNodesDetected, detected)
 	s.set(v1.ConfigRolloutComplete, rollout)
 	s.set(v1.ConfigEnforcing, enforcing)
+	s.set(v1.ConfigRelayReady, relayReady(s.relay))
+	s.set(v1.ConfigCertificatesValid, s.certificates)
 	s.set(v1.ConfigFieldsIgnored, fieldsIgnored(s.config.Spec))
 	s.set(v1.ConfigConflict, conditions.False(v1.ReasonOnlyConfig, "no other KubeArmorConfig is in force"))
 	st.Message = conditions.Clip(ready.Message, conditions.MaxMessage)

@@ -21,8 +21,8 @@ import (
 const (
 	// clearRetry is how often a phase of the removal looks again, beside the events that wake it.
 	clearRetry = time.Second
-	// agentsBound is how long after the deletion agents' Pods are waited for: a kubelet that hangs never ends its Pod.
-	agentsBound = 55 * time.Second
+	// podsBound is how long after the deletion Pods are waited for: a kubelet that hangs never ends its Pod.
+	podsBound = 55 * time.Second
 )
 
 // errWaiting ends the phases of a run that is waiting: the scope's progress says for what.
@@ -43,24 +43,25 @@ func (r *Reconciler) clearNodes(_ context.Context, s *scope) error {
 	return nil
 }
 
-// clearAgents deletes the DaemonSets and waits until the last agent is gone, which still needs its account.
-func (r *Reconciler) clearAgents(ctx context.Context, s *scope) error {
-	if _, err := r.Writer.Prune(ctx, []apply.Object{&appsv1.DaemonSet{}}, nil); err != nil {
+// clearPods deletes what makes Pods and waits until the last agent is gone, which still needs its account, and the last relay.
+func (r *Reconciler) clearPods(ctx context.Context, s *scope) error {
+	if _, err := r.Writer.Prune(ctx, []apply.Object{&appsv1.DaemonSet{}, &appsv1.Deployment{}}, nil); err != nil {
 		return err
 	}
-	pods := &corev1.PodList{}
-	err := r.Client.List(ctx, pods, client.InNamespace(r.Defaults.Namespace), client.MatchingLabels{v1.LabelApp: v1.AppAgent})
-	if err != nil {
-		return fmt.Errorf("list agent Pods: %w", err)
-	}
 	left := 0
-	for i := range pods.Items {
-		if r.mayEnd(ctx, &pods.Items[i]) {
-			left++
+	for _, app := range []string{v1.AppAgent, v1.AppRelay} {
+		pods := &corev1.PodList{}
+		if err := r.Client.List(ctx, pods, client.InNamespace(r.Defaults.Namespace), client.MatchingLabels{v1.LabelApp: app}); err != nil {
+			return fmt.Errorf("list Pods of %s: %w", app, err)
+		}
+		for i := range pods.Items {
+			if r.mayEnd(ctx, &pods.Items[i]) {
+				left++
+			}
 		}
 	}
-	if left > 0 && s.now.Sub(s.config.DeletionTimestamp.Time) < agentsBound {
-		return s.waitFor("waiting for %d agent Pods to end", left)
+	if left > 0 && s.now.Sub(s.config.DeletionTimestamp.Time) < podsBound {
+		return s.waitFor("waiting for %d Pods of agents and relays to end", left)
 	}
 	return nil
 }
@@ -76,7 +77,7 @@ func (r *Reconciler) mayEnd(ctx context.Context, pod *corev1.Pod) bool {
 
 // clearRest deletes everything else that is ours.
 func (r *Reconciler) clearRest(ctx context.Context, s *scope) error {
-	asked, err := r.Writer.Prune(ctx, render.OwnedKinds(), nil)
+	asked, err := r.removeAll(ctx)
 	if err != nil {
 		return err
 	}
@@ -84,6 +85,14 @@ func (r *Reconciler) clearRest(ctx context.Context, s *scope) error {
 		return s.waitFor("waiting for %d objects to go", asked)
 	}
 	return nil
+}
+
+// removeAll says how many objects of ours were still there.
+func (r *Reconciler) removeAll(ctx context.Context) (int, error) {
+	r.certificates = look{}
+	listed, err := r.Writer.Prune(ctx, render.OwnedKinds(), nil)
+	named, errNamed := r.Writer.PruneNamed(ctx, render.Secrets(r.Defaults.Namespace))
+	return listed + named, errors.Join(err, errNamed)
 }
 
 // letGo takes the finalizer off: nothing of ours is left.

@@ -7,7 +7,6 @@ package node
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -34,8 +33,7 @@ type Reconciler struct {
 	Now func() time.Time
 
 	metrics *metrics
-	// starting serialises "count the probes, then start one": two workers must not both see the last free slot.
-	starting sync.Mutex
+	slots   slots
 }
 
 // phase does one part of the work on a scope. It changes scope.kan and writes other objects; it never writes scope.kan.

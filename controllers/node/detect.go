@@ -28,8 +28,6 @@ const maxProbeMessage = 1024
 const (
 	firstRetry = 10 * time.Second
 	lastRetry  = 10 * time.Minute
-	// slotRetry is how long a node waits for a slot when nothing wakes it earlier.
-	slotRetry = 30 * time.Second
 )
 
 // detect brings spec.probe and spec.facts to the truth: it reads the probe Pod that is there, or starts one.
@@ -98,9 +96,8 @@ func (r *Reconciler) start(ctx context.Context, s *scope) error {
 			return nil
 		}
 	}
-	r.starting.Lock()
-	defer r.starting.Unlock()
-	free, err := r.hasFreeSlot(ctx)
+	free, release, err := r.takeSlot(ctx, s.name)
+	defer release()
 	if err != nil {
 		return err
 	}
@@ -133,35 +130,6 @@ func (s *scope) refused(err error) {
 	state.Failures++
 	state.LastTime = &metav1.Time{Time: s.now.Truncate(time.Second)}
 	s.wakeIn(retryAfter(state.Failures))
-}
-
-// hasFreeSlot asks the cache, which is cheap, and only when that has one the API server: the cache may not have seen the
-// probe that another worker started a moment ago.
-func (r *Reconciler) hasFreeSlot(ctx context.Context) (bool, error) {
-	for _, reader := range []client.Reader{r.Client, r.Live} {
-		live, err := r.liveProbes(ctx, reader)
-		if err != nil || live >= r.MaxProbes {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// liveProbes counts the probe Pods that occupy a slot.
-func (r *Reconciler) liveProbes(ctx context.Context, reader client.Reader) (int, error) {
-	list := &corev1.PodList{}
-	err := reader.List(ctx, list, client.InNamespace(r.Defaults.Namespace), client.MatchingLabels{v1.LabelApp: v1.AppProbe})
-	if err != nil {
-		return 0, fmt.Errorf("list probe Pods: %w", err)
-	}
-	live := 0
-	for i := range list.Items {
-		p := &list.Items[i]
-		if p.DeletionTimestamp == nil && p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
-			live++
-		}
-	}
-	return live, nil
 }
 
 // prune deletes a probe Pod that has nothing more to tell. It runs after the object is written, so that no facts are lost.

@@ -3,9 +3,7 @@
 package node
 
 import (
-	"cmp"
 	"context"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -78,46 +76,19 @@ func (r *Reconciler) allNodes(ctx context.Context, _ client.Object) []reconcile.
 	return requests
 }
 
-// nodesOfPod is the Pod's node. A probe that ended frees a slot, so the nodes that wait longest are looked at as well.
+// nodesOfPod is the Pod's node. Whatever happens to a probe may have freed its slot, so nodes that wait for one come along.
 func (r *Reconciler) nodesOfPod(ctx context.Context, o client.Object) []reconcile.Request {
 	pod, ok := o.(*corev1.Pod)
 	if !ok {
 		return nil
 	}
-	requests := []reconcile.Request{{NamespacedName: types.NamespacedName{Name: pod.Spec.NodeName}}}
-	ended := pod.DeletionTimestamp != nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-	if pod.Labels[v1.LabelApp] != v1.AppProbe || !ended {
-		return requests
+	names := []string{pod.Spec.NodeName}
+	if pod.Labels[v1.LabelApp] == v1.AppProbe {
+		names = append(names, r.nextInLine(ctx)...)
 	}
-	return append(requests, r.waitingNodes(ctx)...)
-}
-
-// waitingNodes are as many as may be probed at once, those first that were never tried, then those tried longest ago.
-func (r *Reconciler) waitingNodes(ctx context.Context) []reconcile.Request {
-	list := &v1.KubeArmorNodeList{}
-	if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
-		ctrl.LoggerFrom(ctx).Error(err, "list KubeArmorNodes")
-		return nil
-	}
-	var waiting []*v1.KubeArmorNode
-	for i := range list.Items {
-		if n := &list.Items[i]; n.Spec.Probe.Reason == v1.ReasonProbePending {
-			waiting = append(waiting, n)
-		}
-	}
-	slices.SortFunc(waiting, func(a, b *v1.KubeArmorNode) int {
-		return cmp.Or(lastTried(a)-lastTried(b), cmp.Compare(a.Name, b.Name))
-	})
 	var requests []reconcile.Request
-	for _, n := range waiting[:min(len(waiting), r.MaxProbes)] {
-		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: n.Name}})
+	for _, name := range names {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
 	}
 	return requests
-}
-
-func lastTried(n *v1.KubeArmorNode) int {
-	if n.Spec.Probe.LastTime == nil {
-		return 0
-	}
-	return int(n.Spec.Probe.LastTime.Unix())
 }

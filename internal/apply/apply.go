@@ -153,6 +153,28 @@ func (w *Writer) owned(ctx context.Context, kind Object) ([]client.Object, error
 	return ownedItems(list)
 }
 
+// PruneNamed is Prune for objects of kinds that the operator may not list: it looks at these by name.
+func (w *Writer) PruneNamed(ctx context.Context, objects []Object) (int, error) {
+	var errs []error
+	pruned := 0
+	for _, obj := range objects {
+		live, err := w.live(ctx, obj)
+		if err == nil && live != nil && w.isOurs(live) {
+			pruned++
+			err = w.delete(ctx, live)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("prune %s: %w", describe(w.Client.Scheme(), obj), err))
+		}
+	}
+	return pruned, errors.Join(errs...)
+}
+
+// isOurs asks what the selector and the filter of Prune ask.
+func (w *Writer) isOurs(obj client.Object) bool {
+	return obj.GetLabels()[w.Label] == w.Value && isApplied(obj) && obj.GetDeletionTimestamp() == nil
+}
+
 func (w *Writer) delete(ctx context.Context, obj client.Object) error {
 	uid := obj.GetUID()
 	err := w.Client.Delete(ctx, obj,

@@ -6,6 +6,7 @@ import (
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -19,6 +20,7 @@ func Children(s Settings, pools []pool.Pool) []Object {
 	out := agentAdmission(s)
 	out = append(out, agentAccess(s)...)
 	out = append(out, configMap(s))
+	out = append(out, relayObjects(s)...)
 	for _, p := range pools {
 		out = append(out, DaemonSet(s, p))
 	}
@@ -29,6 +31,9 @@ func Children(s Settings, pools []pool.Pool) []Object {
 func OwnedKinds() []Object {
 	return []Object{
 		&appsv1.DaemonSet{},
+		&appsv1.Deployment{},
+		&policyv1.PodDisruptionBudget{},
+		&corev1.Service{},
 		&rbacv1.ClusterRoleBinding{},
 		&rbacv1.ClusterRole{},
 		&rbacv1.RoleBinding{},

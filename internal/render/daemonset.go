@@ -17,10 +17,11 @@ import (
 	"github.com/kubearmor/kubearmor-operator/internal/pool"
 )
 
-// Ports of the agent on its Pod's own network.
+// Ports of the agent, and of the relay, on the Pod's own network.
 const (
-	healthPort  = 32766
-	metricsPort = 32768
+	healthPort    = 32766
+	telemetryPort = 32767
+	metricsPort   = 32768
 )
 
 // AgentContainer is the name of an agent Pod's only container.
@@ -76,7 +77,7 @@ func agentPod(s Settings, p pool.Pool) corev1.PodSpec {
 		Tolerations:      s.Tolerations,
 		ImagePullSecrets: s.PullSecrets,
 		Containers:       []corev1.Container{agentContainer(s, p)},
-		Volumes:          hostVolumes(),
+		Volumes:          append(hostVolumes(), certsVolume(v1.SecretAgent, true, 0o400)),
 	}
 }
 
@@ -88,10 +89,11 @@ func agentContainer(s Settings, p pool.Pool) corev1.Container {
 		Args:                     agentArgs(p),
 		Env:                      environment(s.Env, ownEnv()),
 		SecurityContext:          confinement(p.Profile, capabilitiesOfCore(p.Enforcer == v1.EnforcerNone)),
-		VolumeMounts:             hostMounts(false),
+		VolumeMounts:             append(hostMounts(false), certsMount()),
 		TerminationMessagePolicy: corev1.TerminationMessageFallbackToLogsOnError,
 		Ports: []corev1.ContainerPort{
 			{Name: "health", ContainerPort: healthPort, Protocol: corev1.ProtocolTCP},
+			{Name: "telemetry", ContainerPort: telemetryPort, Protocol: corev1.ProtocolTCP},
 			{Name: "metrics", ContainerPort: metricsPort, Protocol: corev1.ProtocolTCP},
 		},
 		// An emulated or loaded node needs minutes to have the core verified and loaded; until then the agent is not restarted.
@@ -114,7 +116,8 @@ func agentArgs(p pool.Pool) []string {
 	if p.RuntimeSocket != "" {
 		args = append(args, "--runtime-endpoint="+p.RuntimeSocket)
 	}
-	return append(args, "--health-addr=:"+strconv.Itoa(healthPort), "--metrics-addr=:"+strconv.Itoa(metricsPort))
+	return append(args, "--telemetry-tls-dir="+certsPath,
+		"--health-addr=:"+strconv.Itoa(healthPort), "--metrics-addr=:"+strconv.Itoa(metricsPort))
 }
 
 func healthCheck(path string, period, failures int32) *corev1.Probe {

@@ -75,11 +75,6 @@ func hostMounts(sysReadOnly bool) []corev1.VolumeMount {
 
 // ownEnv is what every container of ours is told about itself; the user's variables cannot change it.
 func ownEnv() []corev1.EnvVar {
-	fromField := func(name, path string) corev1.EnvVar {
-		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
-			FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path},
-		}}
-	}
 	return []corev1.EnvVar{
 		{Name: "HOST_ROOT", Value: hostRoot},
 		fromField("NODE_NAME", "spec.nodeName"),
@@ -87,4 +82,10 @@ func ownEnv() []corev1.EnvVar {
 		fromField("POD_NAMESPACE", "metadata.namespace"),
 		fromField("POD_UID", "metadata.uid"),
 	}
+}
+
+func fromField(name, path string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
+		FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: path},
+	}}
 }

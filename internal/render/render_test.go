@@ -5,6 +5,7 @@ package render_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -22,7 +23,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
 
 func defaults() render.Defaults {
-	return render.Defaults{Namespace: "kubearmor", Image: "docker.io/kubearmor/fleet-agent:v1"}
+	return render.Defaults{Namespace: "kubearmor", Image: "docker.io/kubearmor/fleet-agent:v1", RelayImage: "docker.io/kubearmor/fleet-relay:v1"}
 }
 
 func plain() pool.Pool {
@@ -39,10 +40,18 @@ func plain() pool.Pool {
 func everything() v1.KubeArmorConfigSpec {
 	return v1.KubeArmorConfigSpec{
 		DefaultFilePosture:     v1.PostureBlock,
+		TLS:                    v1.TLSSpec{Enable: new(false), ExtraDNSNames: []string{"alerts.test"}, ExtraIPAddresses: []string{"10.0.0.1"}},
 		GlobalImagePullSecrets: []corev1.LocalObjectReference{{Name: "fleet"}, {Name: "shared"}},
 		GlobalTolerations:      []corev1.Toleration{{Key: "global", Operator: corev1.TolerationOpExists}},
 		GlobalNodeSelector:     map[string]string{"protected": "yes"},
 		GlobalEnv:              []corev1.EnvVar{{Name: "A", Value: "global"}, {Name: "B", Value: "global"}, {Name: "NODE_NAME", Value: "forged"}},
+		KubeArmorRelayImage: v1.ImageSpec{
+			Image: "registry.test/relay:2", ImagePullPolicy: corev1.PullAlways,
+			ImagePullSecrets: []corev1.LocalObjectReference{{Name: "relay"}},
+			Env:              []corev1.EnvVar{{Name: "B", Value: "relay"}},
+			NodeSelector:     map[string]string{"relays": "yes"},
+			Tolerations:      []corev1.Toleration{{Key: "relay", Operator: corev1.TolerationOpExists}},
+		},
 		KubeArmorImage: v1.ImageSpec{
 			Image: "registry.test/agent:2", ImagePullPolicy: corev1.PullAlways,
 			ImagePullSecrets: []corev1.LocalObjectReference{{Name: "shared"}, {Name: "agent"}},
@@ -71,6 +80,9 @@ func TestGolden(t *testing.T) {
 		"daemonset-observe-arm":  {render.DaemonSet(bare, arm)},
 		"daemonset-bottlerocket": {render.DaemonSet(bare, bottlerocket)},
 		"daemonset-all-settings": {render.DaemonSet(full, selinux)},
+		"relay-all-settings":     render.Children(full, nil),
+		"secret-authority":       {render.CertificateSecret("kubearmor", v1.SecretAuthority, map[string][]byte{"tls.crt": []byte("certificate")})},
+		"secret-agent":           {render.CertificateSecret("kubearmor", v1.SecretAgent, map[string][]byte{"tls.crt": []byte("certificate")})},
 		"probe":                  {render.ProbePod(bare, &corev1.Node{ObjectMeta: node.ObjectMeta})},
 		"probe-all-settings":     {render.ProbePod(full, node)},
 	}
@@ -127,6 +139,33 @@ func TestSameInputGivesTheSameBytes(t *testing.T) {
 	}
 }
 
+// The API server fills a null in, so that the writer would find the object different on each run and write it again.
+func TestNothingIsRenderedAsNull(t *testing.T) {
+	var look func(path string, value any)
+	look = func(path string, value any) {
+		switch v := value.(type) {
+		case nil:
+			t.Errorf("%s is null", path)
+		case map[string]any:
+			for field, child := range v {
+				look(path+"."+field, child)
+			}
+		case []any:
+			for _, child := range v {
+				look(path+"[]", child)
+			}
+		}
+	}
+	for _, o := range render.Children(render.SettingsOf(everything(), defaults()), []pool.Pool{plain()}) {
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		delete(content, "status")
+		look(fmt.Sprintf("%T", o), content)
+	}
+}
+
 func TestEveryNodeIsTolerated(t *testing.T) {
 	s := render.SettingsOf(everything(), defaults())
 	for _, list := range [][]corev1.Toleration{
@@ -154,7 +193,7 @@ func TestArgumentsForAnotherAgentDoNotReachOurs(t *testing.T) {
 	for _, s := range []render.Settings{render.SettingsOf(v1.KubeArmorConfigSpec{}, defaults()), render.SettingsOf(spec, defaults())} {
 		want := []string{
 			"run", "--enforcer=bpf", "--runtime-endpoint=/run/containerd/containerd.sock",
-			"--health-addr=:32766", "--metrics-addr=:32768",
+			"--telemetry-tls-dir=/etc/kubearmor/tls", "--health-addr=:32766", "--metrics-addr=:32768",
 		}
 		if diff := cmp.Diff(want, render.DaemonSet(s, plain()).Spec.Template.Spec.Containers[0].Args); diff != "" {
 			t.Error(diff)
@@ -171,8 +210,8 @@ func TestIgnoredFields(t *testing.T) {
 		{"an empty spec ignores nothing", v1.KubeArmorConfigSpec{}, nil},
 		{"what has an effect is not named", everything(), nil},
 		{"what has none is named, sorted", v1.KubeArmorConfigSpec{
-			TLS: v1.TLSSpec{Enable: true}, EnableNRI: true, KubeArmorRelayImage: v1.ImageSpec{Image: "x"},
-		}, []string{"enableNRI", "kubearmorRelayImage", "tls"}},
+			EnableNRI: true, KubeArmorControllerImage: v1.ImageSpec{Image: "x"}, KubeArmorRelayImage: v1.ImageSpec{Args: []string{"x"}},
+		}, []string{"enableNRI", "kubearmorControllerImage", "kubearmorRelayImage.args"}},
 		{"of the agent's image only the arguments have none", v1.KubeArmorConfigSpec{
 			KubeArmorImage: v1.ImageSpec{Image: "x", Args: []string{"-enableKubeArmorHostPolicy"}},
 		}, []string{"kubearmorImage.args"}},

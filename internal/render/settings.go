@@ -26,8 +26,8 @@ type Object = interface {
 type Defaults struct {
 	// Namespace of the operator and of everything namespaced that it owns.
 	Namespace string
-	// Image of the agent where the KubeArmorConfig names none.
-	Image string
+	// Image of the agent, and RelayImage of the relay, where the KubeArmorConfig names none.
+	Image, RelayImage string
 }
 
 // Settings are the fleet's: what a KubeArmorConfig and the operator's defaults come to.
@@ -41,6 +41,8 @@ type Settings struct {
 	Tolerations  []corev1.Toleration
 	// Data of the ConfigMap that agents read live.
 	Data map[string]string
+	// Relay of the fleet.
+	Relay Relay
 }
 
 // SettingsOf merges: the component's own field wins over the global one, and the KubeArmorConfig over the defaults.
@@ -55,6 +57,7 @@ func SettingsOf(spec v1.KubeArmorConfigSpec, d Defaults) Settings {
 		NodeSelector: map[string]string{},
 		Tolerations:  tolerations(spec.GlobalTolerations, c.Tolerations),
 		Data:         configData(spec),
+		Relay:        relayOf(spec, d),
 	}
 	if c.Image != "" {
 		s.Image = c.Image

@@ -12,6 +12,12 @@ const (
 	ConfigEnforcing = "Enforcing"
 	// ConfigRolloutComplete is True when every pool's DaemonSet has its desired Pods updated and ready.
 	ConfigRolloutComplete = "RolloutComplete"
+	// ConfigRelayReady is True when every relay of the Deployment is of its present template and available. Ready does not
+	// depend on it: protection needs no relay.
+	ConfigRelayReady = "RelayReady"
+	// ConfigCertificatesValid is True when agents, relay and clients have certificates of the operator's own authority. Ready
+	// does not depend on it: protection needs no certificates.
+	ConfigCertificatesValid = "CertificatesValid"
 	// ConfigFieldsIgnored is True when the spec sets fields that have no effect yet; its message names them.
 	ConfigFieldsIgnored = "FieldsIgnored"
 	// ConfigConflict is True on every KubeArmorConfig but the oldest of the cluster: it is not acted upon.
@@ -30,6 +36,9 @@ const (
 	ReasonDetectionFailed = "DetectionFailed"
 	// ReasonRolloutInProgress: at least one DaemonSet is not yet at its desired state; wait, and if it lasts, look at status.pools.
 	ReasonRolloutInProgress = "RolloutInProgress"
+	// ReasonRelayNotReady: the relay's Deployment makes no progress; the message carries its words. Look at the Pods with the
+	// label kubearmor-app=kubearmor-relay: their image (spec.kubearmorRelayImage), and whether a node has room for them.
+	ReasonRelayNotReady = "RelayNotReady"
 	// ReasonNodesNotEnforcing: at least one node does not enforce; failingNodes names the first of them.
 	ReasonNodesNotEnforcing = "NodesNotEnforcing"
 	// ReasonFieldsWithoutEffect: accepted for compatibility, no effect in this version; remove what the message names, or leave it.
@@ -42,6 +51,8 @@ const (
 	ReasonOnlyConfig = "OnlyConfig"
 	// ReasonUninstalling: the object is being deleted and the nodes are being cleaned; it goes when the last node is clean.
 	ReasonUninstalling = "Uninstalling"
+	// ReasonFieldInvalid: a field holds what cannot be used; the message names it. Everything else is in force.
+	ReasonFieldInvalid = "FieldInvalid"
 	// ReasonApplyFailed: the API server refused an owned object; the message carries its answer. Correct the field that it names, or the operator's role.
 	ReasonApplyFailed = "ApplyFailed"
 )

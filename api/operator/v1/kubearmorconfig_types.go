@@ -75,7 +75,7 @@ type KubeArmorConfigSpec struct {
 	// Deprecated: accepted for existing objects.
 	// +optional
 	KubeArmorInitImage ImageSpec `json:"kubearmorInitImage,omitzero"`
-	// KubeArmorRelayImage is the relay's.
+	// KubeArmorRelayImage is the relay's. Precedence: this, env RELATED_IMAGE_KUBEARMOR_RELAY_SERVER, built-in.
 	// +optional
 	KubeArmorRelayImage ImageSpec `json:"kubearmorRelayImage,omitzero"`
 	// KubeArmorControllerImage is the webhook's.
@@ -178,7 +178,7 @@ type ImageSpec struct {
 	// +listType=atomic
 	// +optional
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
-	// Args have no effect on the agent: those of existing objects are another agent's.
+	// Args have no effect on agent and relay: those of existing objects are flags of other programs.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
 	// +optional
@@ -200,9 +200,10 @@ type ImageSpec struct {
 
 // TLSSpec of the telemetry streams.
 type TLSSpec struct {
-	// Enable mTLS.
+	// Enable mTLS for the relay's clients; on unless false. With false the relay also lets in clients that know no TLS, and so
+	// nobody knows who they are. Between relay and agents mTLS is always on.
 	// +optional
-	Enable bool `json:"enable,omitempty"`
+	Enable *bool `json:"enable,omitempty"`
 	// ExtraDNSNames of the relay's certificate.
 	// +kubebuilder:validation:MaxItems=64
 	// +listType=atomic
@@ -282,7 +283,7 @@ type KubeArmorConfigStatus struct {
 	// ObservedGeneration of the spec that this status is of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions: Ready, NodesDetected, Enforcing, RolloutComplete, FieldsIgnored, Conflict.
+	// Conditions: Ready, NodesDetected, Enforcing, RolloutComplete, RelayReady, CertificatesValid, FieldsIgnored, Conflict.
 	// +listType=map
 	// +listMapKey=type
 	// +optional

@@ -48,6 +48,17 @@ const (
 	FinalizerDetach = "operator.kubearmor.com/detach"
 	// AgentServiceAccount is the name that the ValidatingAdmissionPolicy knows agents by.
 	AgentServiceAccount = "kubearmor-agent"
+	// RelayServiceAccount is also the name of the relay's Deployment, role and budget.
+	RelayServiceAccount = "kubearmor-relay"
+	// RelayService is what clients connect to, and a name in the relay's certificate; AgentServerName is the one in agents'.
+	RelayService    = "kubearmor"
+	AgentServerName = "kubearmor-agent"
+	// Secrets of the operator's own certificates. The authority's stays with the operator; clients' is for whoever may see
+	// alerts.
+	SecretAuthority = "kubearmor-ca"
+	SecretAgent     = "kubearmor-agent-certs"
+	SecretRelay     = "kubearmor-relay-certs"
+	SecretClient    = "kubearmor-client-certs"
 	// PinPath is where the agent pins the core's programs, links and maps, on the host.
 	PinPath = "/sys/fs/bpf/kubearmor"
 )

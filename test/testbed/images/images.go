@@ -21,9 +21,10 @@ const (
 	Workload = "docker.io/kubearmor/fleet-workload:1"
 )
 
-// Agent and Operator are the names under which the product asks for its own images.
+// Agent, Operator and Relay are the names under which the product asks for its own images.
 func Agent(version string) string    { return "docker.io/kubearmor/fleet-agent:" + version }
 func Operator(version string) string { return "docker.io/kubearmor/fleet-operator:" + version }
+func Relay(version string) string    { return "docker.io/kubearmor/fleet-relay:" + version }
 
 // Builder builds images for any architecture: no program of an image is run while it is built.
 type Builder struct {
@@ -96,6 +97,7 @@ func (b Builder) recipes() []recipe {
 		{name: Workload, context: b.contextDir("workload"), dockerfile: filepath.Join(sources, "workload", "Dockerfile")},
 		{name: Agent(b.Version), context: b.Root, dockerfile: filepath.Join(b.Root, "Dockerfile"), target: "agent"},
 		{name: Operator(b.Version), context: b.Root, dockerfile: filepath.Join(b.Root, "Dockerfile"), target: "operator"},
+		{name: Relay(b.Version), context: b.Root, dockerfile: filepath.Join(b.Root, "Dockerfile"), target: "relay"},
 	}
 }
 
@@ -103,7 +105,7 @@ func (b Builder) contextDir(name string) string { return b.Store.Path("images", 
 
 // checkBinaries says what to do when the product was not built.
 func (b Builder) checkBinaries(arch string) error {
-	for _, name := range []string{"agent", "operator"} {
+	for _, name := range []string{"agent", "operator", "relay"} {
 		if _, err := os.Stat(filepath.Join(b.Root, "bin", arch, name)); err != nil {
 			return fmt.Errorf("the product's binaries are missing: run `make build`: %w", err)
 		}
