@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	v1 "github.com/kubearmor/kubearmor-operator/api/operator/v1"
 	"github.com/kubearmor/kubearmor-operator/internal/mtls"
 	"github.com/kubearmor/kubearmor-operator/internal/relay/past"
 )
@@ -50,7 +51,8 @@ func (l *logs) command() *cobra.Command {
 		Use:   "logs",
 		Short: "Show alerts, logs and messages of the cluster or of one node",
 		Long: "logs prints what the relay still holds, and with --follow what comes. The relay is found by the kubeconfig and reached\n" +
-			"through the API server; where there is none, all agents are. With --address it is any relay or agent.\n\n" +
+			"through the API server, with the certificates that the operator made for clients; where there is no relay, all agents\n" +
+			"are. With --address it is any relay or agent.\n\n" +
 			"Filters are joined by and; values of one flag by or, but for labels, which must all be there. What the relay drops since\n" +
 			"karmor reads too slowly, and which agents it misses, is told on standard error.\n\n" +
 			"Exit codes: 0 the stream ended as it was asked to, or by Ctrl-C; 1 it broke or did not begin; 2 wrong usage.",
@@ -85,7 +87,7 @@ func (l *logs) command() *cobra.Command {
 	flags.StringVarP(&l.output, "output", "o", formatText, "text, table, or json: one object a line with the wire format's names")
 	flags.StringVar(&l.address, "address", "", "host:port of a relay or an agent, instead of the kubeconfig's")
 	flags.StringVar(&l.namespace, "kubearmor-namespace", "", "namespace that KubeArmor runs in (default: it is looked for in all)")
-	flags.StringVar(&l.tls.CA, "tls-ca", "", "file with the authority that signed the server's certificate")
+	flags.StringVar(&l.tls.CA, "tls-ca", "", "file with the authority that signed the server's certificate (default, without --address: the cluster's Secret "+v1.SecretClient+")")
 	flags.StringVar(&l.tls.Cert, "tls-cert", "", "file with this client's certificate")
 	flags.StringVar(&l.tls.Key, "tls-key", "", "file with its key")
 	flags.StringVar(&l.tlsServerName, "tls-server-name", "", "name that the server's certificate is for (default: the host of --address, kubearmor, or kubearmor-agent)")
@@ -159,6 +161,9 @@ func (l *logs) completeSecurity() error {
 	switch {
 	case l.insecure && (given || l.tlsServerName != ""):
 		return usagef("--insecure connects without TLS; leave the --tls flags away, or --insecure")
+	case !given && !l.insecure && l.address == "":
+		// The cluster has certificates for whoever may read them.
+		return nil
 	case !l.insecure && (l.tls.CA == "" || l.tls.Cert == "" || l.tls.Key == ""):
 		return usagef("give --tls-ca, --tls-cert and --tls-key, or --insecure where the server was started so")
 	case l.insecure:

@@ -3,19 +3,26 @@
 package cli
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
 	"google.golang.org/grpc/credentials/insecure"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/streaming/pkg/httpstream"
 	"k8s.io/streaming/pkg/httpstream/spdy"
+
+	"github.com/kubearmor/kubearmor-operator/internal/mtls"
+	"github.com/kubearmor/kubearmor-operator/internal/mtls/mtlstest"
 )
 
 // forwardingServer is an API server that lists Pods by their label and forwards ports of each to an address, as a kubelet
@@ -25,6 +32,8 @@ type forwardingServer struct {
 	pods map[string][]string
 	to   string
 	used chan string
+	// secret with the clients' certificates; nil where there is none.
+	secret *corev1.Secret
 }
 
 func (f *forwardingServer) kubeconfig() string {
@@ -34,6 +43,10 @@ func (f *forwardingServer) kubeconfig() string {
 }
 
 func (f *forwardingServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/api/v1/namespaces/kubearmor/secrets/kubearmor-client-certs" {
+		f.answerSecret(w)
+		return
+	}
 	pod, is := strings.CutPrefix(r.URL.Path, "/api/v1/namespaces/kubearmor/pods/")
 	if !is {
 		var items []string
@@ -51,6 +64,17 @@ func (f *forwardingServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.used <- strings.TrimSuffix(pod, "/portforward")
 	f.forward(w, r)
+}
+
+func (f *forwardingServer) answerSecret(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	if f.secret == nil {
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"NotFound","code":404,"message":"not found"}`)
+		return
+	}
+	f.secret.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}
+	_ = json.NewEncoder(w).Encode(f.secret)
 }
 
 func (f *forwardingServer) forward(w http.ResponseWriter, r *http.Request) {
@@ -122,6 +146,57 @@ func TestLogsThroughTheAPIServer(t *testing.T) {
 			}
 			if strings.Join(used, " ") != tt.used {
 				t.Errorf("forwarded to %v, want %s", used, tt.used)
+			}
+		})
+	}
+}
+
+// dataOf files, as a Secret has it.
+func dataOf(t *testing.T, f mtls.Files) map[string][]byte {
+	t.Helper()
+	ca, err := os.ReadFile(f.CA)
+	cert, certErr := os.ReadFile(f.Cert)
+	key, keyErr := os.ReadFile(f.Key)
+	if err := errors.Join(err, certErr, keyErr); err != nil {
+		t.Fatal(err)
+	}
+	return map[string][]byte{"ca.crt": ca, "tls.crt": cert, "tls.key": key}
+}
+
+func TestLogsTakesTheClustersCertificates(t *testing.T) {
+	authority, err := mtlstest.New("ours")
+	if err != nil {
+		t.Fatal(err)
+	}
+	relay, err := authority.Issue(t.TempDir(), "kubearmor")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := authority.Issue(t.TempDir(), "client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := busyServer().serve(t, mtls.Server(relay))
+	whole := dataOf(t, client)
+	for name, tt := range map[string]struct {
+		secret *corev1.Secret
+		args   string
+		code   int
+		says   string
+	}{
+		"those of the Secret":             {&corev1.Secret{Data: whole}, "", ExitOK, ""},
+		"no Secret":                       {nil, "", ExitFailed, "Secret kubearmor/kubearmor-client-certs is not there: the operator makes it"},
+		"a Secret that lacks one":         {&corev1.Secret{Data: map[string][]byte{"ca.crt": whole["ca.crt"]}}, "", ExitFailed, "delete the Secret, and the operator makes it anew"},
+		"no Secret, and files given":      {nil, "--tls-ca " + client.CA + " --tls-cert " + client.Cert + " --tls-key " + client.Key, ExitOK, ""},
+		"a Secret, and part of the files": {&corev1.Secret{Data: whole}, "--tls-ca " + client.CA, ExitUsage, "give --tls-ca, --tls-cert and --tls-key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := &forwardingServer{
+				t: t, pods: map[string][]string{"kubearmor-app=kubearmor-relay": {"relay-a"}}, to: address, used: make(chan string, 9), secret: tt.secret,
+			}
+			got := karmor(t, append([]string{"logs", "--kubeconfig", f.kubeconfig()}, strings.Fields(tt.args)...)...)
+			if got.code != tt.code || !strings.Contains(got.errors, tt.says) || (got.code == ExitOK) != strings.Contains(got.out, "block-shadow") {
+				t.Errorf("%+v", got)
 			}
 		})
 	}

@@ -96,6 +96,10 @@ func (l *logs) forwarded(ctx context.Context) ([]server, error) {
 	case len(pods) > maxAgents:
 		return nil, fmt.Errorf("%d agents and no relay: start the relay, or read one agent with --address", len(pods))
 	}
+	security, err := l.clusterCredentials(ctx, client, pods[0].Namespace, serverName)
+	if err != nil {
+		return nil, err
+	}
 	var out []server
 	for _, pod := range pods {
 		s, err := forward(ctx, config, client, pod)
@@ -105,10 +109,33 @@ func (l *logs) forwarded(ctx context.Context) ([]server, error) {
 			}
 			return nil, err
 		}
-		s.credentials = l.credentials(serverName)
+		s.credentials = security
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// clusterCredentials are those of the flags, or else those that the operator made for clients.
+func (l *logs) clusterCredentials(ctx context.Context, client *rest.RESTClient, namespace, serverName string) (credentials.TransportCredentials, error) {
+	if l.insecure || l.tls != (mtls.Files{}) {
+		return l.credentials(serverName), nil
+	}
+	secret, from := &corev1.Secret{}, fmt.Sprintf("Secret %s/%s", namespace, v1.SecretClient)
+	err := client.Get().Namespace(namespace).Resource("secrets").Name(v1.SecretClient).Do(ctx).Into(secret)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, fmt.Errorf("%s is not there: the operator makes it (see: kubectl get kubearmorconfigs -A); give other certificates "+
+			"with --tls-ca, --tls-cert and --tls-key, or --insecure where the server was started so", from)
+	case apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err):
+		return nil, fmt.Errorf("read %s: %w; ask for get on it, or give certificates with --tls-ca, --tls-cert and --tls-key", from, err)
+	case err != nil:
+		return nil, explainAway(fmt.Errorf("read %s: %w", from, err))
+	}
+	security, err := mtls.ClientOf(from, secret.Data, cmp.Or(l.tlsServerName, serverName))
+	if err != nil {
+		return nil, fmt.Errorf("%w; delete the Secret, and the operator makes it anew", err)
+	}
+	return security, nil
 }
 
 func podClient(config *rest.Config) (*rest.RESTClient, error) {

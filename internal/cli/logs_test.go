@@ -309,7 +309,7 @@ func TestLogsMistakesAreTold(t *testing.T) {
 		code int
 		says string
 	}{
-		"no certificates":         {"", ExitUsage, "give --tls-ca, --tls-cert and --tls-key, or --insecure"},
+		"no certificates":         {"--address 127.0.0.1:1", ExitUsage, "give --tls-ca, --tls-cert and --tls-key, or --insecure"},
 		"both":                    {"--insecure --tls-ca x", ExitUsage, "leave the --tls flags away, or --insecure"},
 		"an unknown format":       {"--insecure -o yaml", ExitUsage, `--output "yaml" is not one of text, table, json`},
 		"a severity that is none": {"--insecure --severity high", ExitUsage, `--severity "high" is no comparison`},

@@ -107,21 +107,22 @@ func (f Files) parse(t texts) (*identity, error) {
 // that are renewed, or that come late, need no restart and no watcher. Files that do not fit together, as between two of
 // their writes, leave the last ones in use.
 type identities struct {
-	files Files
+	files    Files
+	readFile func(string) ([]byte, error)
 
 	mu      sync.Mutex
 	read    texts
 	current *identity
 }
 
-func newIdentities(f Files) *identities { return &identities{files: f} }
+func newIdentities(f Files) *identities { return &identities{files: f, readFile: os.ReadFile} }
 
 // load gives the newest identity that is whole. problem says why that is not what the files hold; without any identity it
 // is why there is none.
 func (i *identities) load() (current *identity, problem error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	read, err := i.files.stable(os.ReadFile)
+	read, err := i.files.stable(i.readFile)
 	if err != nil {
 		return i.current, err
 	}

@@ -11,7 +11,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"path/filepath"
 
 	"google.golang.org/grpc/credentials"
 )
@@ -19,6 +21,22 @@ import (
 // Client gives credentials of a client. name is what the server's certificate must be for; empty: the host that is dialled.
 func Client(f Files, name string) credentials.TransportCredentials {
 	return &client{neither: neither{}, identities: newIdentities(f), name: name}
+}
+
+// ClientOf gives credentials of a client of a Secret's data, under the names that Folder has. from says which Secret.
+func ClientOf(from string, data map[string][]byte, name string) (credentials.TransportCredentials, error) {
+	held := newIdentities(Folder(from))
+	held.readFile = func(path string) ([]byte, error) {
+		text, is := data[filepath.Base(path)]
+		if !is {
+			return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+		}
+		return text, nil
+	}
+	if _, err := held.load(); err != nil {
+		return nil, err
+	}
+	return &client{neither: neither{}, identities: held, name: name}, nil
 }
 
 // client shows who it is to servers.
