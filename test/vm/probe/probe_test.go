@@ -64,14 +64,14 @@ func TestProbeBelievesOnlyWhatItSaw(t *testing.T) {
 			[]string{"not supported"},
 		},
 		{
-			"a kernel that loads and attaches and never calls the programs is seen through", "6.1", "amd64", modules + ",apparmor",
+			"a kernel that would never call the programs is not tried", "6.1", "amd64", modules + ",apparmor",
 			believed{"No", v1.ReasonLSMInactive, "Yes", "Yes", "disabled", v1.EnforcerNone, v1.ReasonLSMInactive},
-			[]string{v1.ReasonDenialNotSeen},
+			[]string{"bpf is not among them"},
 		},
 		{
 			"SELinux without a policy is permissive, and AppArmor is away", "6.12", "amd64", modules + ",selinux",
 			believed{"No", v1.ReasonLSMInactive, "Yes", "No", "permissive", v1.EnforcerNone, v1.ReasonLSMInactive},
-			[]string{v1.ReasonDenialNotSeen},
+			[]string{"bpf is not among them"},
 		},
 		{"5.10 enforces on amd64", "5.10", "amd64", modules + ",apparmor,bpf", enforcing, nil},
 		{"6.12 enforces on amd64", "6.12", "amd64", modules + ",apparmor,bpf", enforcing, nil},
