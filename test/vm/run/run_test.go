@@ -26,8 +26,9 @@ import (
 const (
 	// lsm is the list of a kernel that asks BPF programs.
 	lsm = "landlock,lockdown,yama,integrity,apparmor,bpf"
-	// defaultKernels are the oldest one and one that is common; VM_KERNELS names others, all of which have to attach.
-	defaultKernels = "5.10/amd64 6.12/amd64"
+	// defaultKernels is one that is common, as each run of karmor loads the core anew; VM_KERNELS names others, all of which
+	// have to attach.
+	defaultKernels = "6.12/amd64"
 	// module is the project's own.
 	module = "github.com/kubearmor/kubearmor-operator"
 )
