@@ -16,6 +16,8 @@ type lane struct {
 	mu     sync.Mutex
 	window window
 	ring   ring
+	// filled gets a token when an event comes into the empty window.
+	filled chan<- struct{}
 	// changed is closed, and replaced, when the ring got events.
 	changed chan struct{}
 	closed  bool
@@ -36,13 +38,13 @@ type counts struct {
 	offered, delivered, slow, disconnected uint64
 }
 
-func newLane(k kind, o Options) *lane {
+func newLane(k kind, o Options, filled chan<- struct{}) *lane {
 	if k == kindMessage {
 		o.WindowBytes, o.Events, o.Bytes = o.WindowBytes/8, max(o.Events/8, 1), o.Bytes/8
 	}
 	return &lane{
 		kind: k, window: window{size: o.Window, limit: o.WindowBytes}, ring: newRing(o.Events, o.Bytes),
-		changed: make(chan struct{}), readers: map[*reader]struct{}{},
+		filled: filled, changed: make(chan struct{}), readers: map[*reader]struct{}{},
 	}
 }
 
@@ -74,13 +76,20 @@ func (l *lane) put(at int64, data []byte, now time.Time) {
 	if l.window.bytes > l.window.limit {
 		l.move(now)
 	}
+	if len(l.window.events) == 1 {
+		select {
+		case l.filled <- struct{}{}:
+		default:
+		}
+	}
 }
 
-// release moves the events whose turn it is into the ring.
-func (l *lane) release(now time.Time) {
+// release moves the events whose turn it is into the ring, and says whether others wait for theirs.
+func (l *lane) release(now time.Time) (waits bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.move(now)
+	return len(l.window.events) > 0
 }
 
 func (l *lane) move(now time.Time) {

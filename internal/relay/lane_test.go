@@ -15,7 +15,7 @@ import (
 )
 
 func testLane(events, bytes int) *lane {
-	return newLane(kindAlert, Options{Window: time.Millisecond, WindowBytes: 1 << 20, Events: events, Bytes: bytes})
+	return newLane(kindAlert, Options{Window: time.Millisecond, WindowBytes: 1 << 20, Events: events, Bytes: bytes}, make(chan struct{}, 1))
 }
 
 func numbered(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
@@ -184,5 +184,32 @@ func TestReaderEndsWithItsContext(t *testing.T) {
 	cancel()
 	if _, _, err := r.next(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestALaneTellsOfTheFirstThatWaitsAndOfTheLast(t *testing.T) {
+	filled := make(chan struct{}, 1)
+	l := newLane(kindAlert, Options{Window: time.Second, WindowBytes: 1 << 20, Events: 8, Bytes: 1 << 20}, filled)
+	start := time.Now()
+	for n := range uint64(2) {
+		l.accept(numbered(n), start)
+		if got := len(filled); got != 1 {
+			t.Fatalf("after %d events: %d tokens, want 1", n+1, got)
+		}
+	}
+	<-filled
+	l.accept(numbered(3), start)
+	if len(filled) != 0 {
+		t.Error("a token though others waited already")
+	}
+	if !l.release(start) {
+		t.Error("released at once: it says that nothing waits")
+	}
+	if l.release(start.Add(2 * time.Second)) {
+		t.Error("after the window: it says that something waits")
+	}
+	l.accept(numbered(4), start.Add(2*time.Second))
+	if len(filled) != 1 {
+		t.Error("no token for the first event of the next window")
 	}
 }

@@ -87,15 +87,17 @@ type Relay struct {
 	agents   *fanIn
 	sessions *sessions
 	health   *health.Server
+	// filled has a token when an event came into an empty window.
+	filled chan struct{}
 	// stopping is closed when the relay ends.
 	stopping chan struct{}
 }
 
 // New makes a relay.
 func New(o Options) *Relay {
-	r := &Relay{o: o, sessions: newSessions(o.Streams), health: health.NewServer(), stopping: make(chan struct{})}
+	r := &Relay{o: o, sessions: newSessions(o.Streams), health: health.NewServer(), filled: make(chan struct{}, 1), stopping: make(chan struct{})}
 	for k := range kinds {
-		r.lanes[k] = newLane(k, o)
+		r.lanes[k] = newLane(k, o, r.filled)
 	}
 	r.agents = newFanIn(r)
 	r.serving(grpc_health_v1.HealthCheckResponse_NOT_SERVING)
@@ -145,20 +147,32 @@ func (r *Relay) watchAgents(ctx context.Context) error {
 	return nil
 }
 
-// release moves events out of the windows, some times within each window, so that order costs no more than the window.
+// release moves events out of the windows, some times within each window, so that order costs no more than the window. While
+// nothing waits it sleeps.
 func (r *Relay) release(ctx context.Context) error {
-	ticker := time.NewTicker(max(r.o.Window/20, time.Millisecond))
-	defer ticker.Stop()
+	step := max(r.o.Window/20, time.Millisecond)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-ticker.C:
-			for _, l := range r.lanes {
-				l.release(now)
+		case <-r.filled:
+		}
+		for waits := true; waits; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case now := <-time.After(step):
+				waits = r.releaseDue(now)
 			}
 		}
 	}
+}
+
+func (r *Relay) releaseDue(now time.Time) (waits bool) {
+	for _, l := range r.lanes {
+		waits = l.release(now) || waits
+	}
+	return waits
 }
 
 // stopTime bounds how long clients may read what was there at the end.

@@ -99,7 +99,7 @@ func agentContainer(s Settings, p pool.Pool) corev1.Container {
 		// An emulated or loaded node needs minutes to have the core verified and loaded; until then the agent is not restarted.
 		StartupProbe:   healthCheck("/healthz", 5, 60),
 		LivenessProbe:  healthCheck("/healthz", 15, 4),
-		ReadinessProbe: healthCheck("/readyz", 5, 3),
+		ReadinessProbe: healthCheck("/readyz", 10, 3),
 		Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{
 				corev1.ResourceCPU:    resource.MustParse("25m"),

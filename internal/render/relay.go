@@ -172,7 +172,7 @@ func relayContainer(r Relay) corev1.Container {
 		// It serves once it has read from the API server which agents there are, and from then on until it ends.
 		StartupProbe:   relayCheck(5, 60),
 		LivenessProbe:  relayCheck(15, 4),
-		ReadinessProbe: relayCheck(5, 3),
+		ReadinessProbe: relayCheck(10, 3),
 		// docs/relay.md says what its memory depends on: the limit is for 5,000 agents.
 		Resources: corev1.ResourceRequirements{
 			Requests: corev1.ResourceList{

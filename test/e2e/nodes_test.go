@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -89,17 +90,18 @@ func (s *suite) nodeLabels(t *testing.T, name string) map[string]string {
 func testReboot(t *testing.T, s *suite) {
 	n := s.node(t, true)
 	before := bootID(t, n)
-	// The machine is gone before it can answer.
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-	_, _ = n.Run(ctx, "sync; echo b >/proc/sysrq-trigger")
-	cancel()
+	on(t, n, "sync")
+	reset(t, n)
 	after := before
 	within(t, 2*time.Minute, "the machine runs again", func(ctx context.Context) (bool, string, error) {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		out, err := n.Run(ctx, "cat /proc/sys/kernel/random/boot_id")
 		after = strings.TrimSpace(out)
-		return err == nil && after != before && after != "", "boot " + after, err
+		if err != nil {
+			return false, "", fmt.Errorf("%w; its console ends with %s", err, tail(n.Console()))
+		}
+		return after != before && after != "", "boot " + after, nil
 	})
 	s.enforcingAgain(t, 5*time.Minute, n.Name, after)
 	s.kubectl(t, "-n", "shop", "rollout", "status", "daemonset/web", "--timeout=180s")
@@ -107,6 +109,25 @@ func testReboot(t *testing.T, s *suite) {
 		t.Fatal(err)
 	}
 	s.checkOperations(t, n.Name, true)
+}
+
+func reset(t *testing.T, n *node.Node) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := n.Reset(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tail is the last part of a file.
+func tail(path string) string {
+	const most = 2000
+	all, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
+	}
+	return string(all[max(0, len(all)-most):])
 }
 
 func testRemoveNode(t *testing.T, s *suite) {

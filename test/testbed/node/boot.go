@@ -87,6 +87,7 @@ func (n *Node) emulator(m Machine, kvm bool) (string, []string) {
 		"-device", "virtio-rng-pci",
 		"-device", "virtio-serial-pci",
 		"-chardev", "socket,id=shell,server=on,wait=off,path="+n.shellSocket(), "-device", "virtserialport,chardev=shell,name=testbed.shell",
+		"-qmp", "unix:"+n.monitorSocket()+",server=on,wait=off",
 	)
 }
 

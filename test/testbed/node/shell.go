@@ -5,6 +5,8 @@ package node
 import (
 	"bufio"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -14,6 +16,44 @@ import (
 )
 
 func (n *Node) shellSocket() string { return filepath.Join(n.Dir, "shell.sock") }
+
+func (n *Node) monitorSocket() string { return filepath.Join(n.Dir, "monitor.sock") }
+
+// Reset presses the machine's reset button: it starts anew at once, whatever runs on it.
+func (n *Node) Reset(ctx context.Context) error {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", n.monitorSocket())
+	if err != nil {
+		return fmt.Errorf("reach the monitor of node %s: %w", n.Name, err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	to, from := json.NewEncoder(conn), json.NewDecoder(conn)
+	for _, command := range []string{"qmp_capabilities", "system_reset"} {
+		err := errors.Join(to.Encode(map[string]string{"execute": command}), awaitReturn(from))
+		if err != nil {
+			return fmt.Errorf("%s of node %s: %w", command, n.Name, err)
+		}
+	}
+	return nil
+}
+
+// awaitReturn reads what QEMU's monitor says (QEMU QMP Reference Manual) until it answers a command.
+func awaitReturn(from *json.Decoder) error {
+	for {
+		var said struct {
+			Return *struct{}
+			Error  *struct{ Desc string }
+		}
+		switch err := from.Decode(&said); {
+		case err != nil:
+			return err
+		case said.Error != nil:
+			return errors.New(said.Error.Desc)
+		case said.Return != nil:
+			return nil
+		}
+	}
+}
 
 // ExitError is a command on a node that ended with a status other than zero.
 type ExitError struct {
