@@ -74,9 +74,11 @@ func (n *Node) emulator(m Machine, kvm bool) (string, []string) {
 	if n.Arch == "arm64" {
 		name, console = "qemu-system-aarch64", "ttyAMA0"
 	}
-	cmdline := []string{"console=" + console, "no_timer_check", "quiet", "panic=5", "lsm=" + n.LSM, "root=/dev/vda", "init=/node/init", "testbed.hostname=" + n.Name,
+	cmdline := []string{
+		"console=" + console, "no_timer_check", "quiet", "panic=5", "lsm=" + n.LSM, "root=/dev/vda", "init=/node/init", "testbed.hostname=" + n.Name,
 		// What would only keep the emulator busy: guards of a CPU's speculation, and the care of a large empty table.
-		"mitigations=off", "nf_conntrack.hashsize=512"}
+		"mitigations=off", "nf_conntrack.hashsize=512",
+	}
 	return name, append(vm.Platform(n.Arch, kvm),
 		"-nodefaults", "-no-user-config", "-display", "none",
 		"-smp", strconv.Itoa(n.CPUs), "-m", strconv.Itoa(n.MemoryMiB),
