@@ -233,6 +233,15 @@ func (c *Core) loadObject(object *ebpf.CollectionSpec, settings map[string]any, 
 	shared := maps.Clone(c.maps)
 	maps.DeleteFunc(shared, func(name string, _ *ebpf.Map) bool { return object.Maps[name] == nil })
 	options := ebpf.CollectionOptions{MapReplacements: shared, Cache: cache}
+	// All that programs read is in the kernel's own types: none of its modules' need be looked through.
+	kernel, err := cache.Kernel()
+	if err != nil {
+		return fmt.Errorf("read the kernel's types: %w", err)
+	}
+	options.Programs.KernelTypes = kernel
+	if lackCast(kernel) {
+		leaveOutCast(object)
+	}
 	for _, name := range slices.Sorted(maps.Keys(object.Programs)) {
 		program, err := loadProgram(object, name, &options)
 		if err != nil {
