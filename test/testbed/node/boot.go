@@ -76,8 +76,9 @@ func (n *Node) emulator(m Machine, kvm bool) (string, []string) {
 	}
 	cmdline := []string{
 		"console=" + console, "no_timer_check", "quiet", "panic=5", "lsm=" + n.LSM, "root=/dev/vda", "init=/node/init", "testbed.hostname=" + n.Name,
-		// What would only keep the emulator busy: guards of a CPU's speculation, and the care of a large empty table.
-		"mitigations=off", "nf_conntrack.hashsize=512",
+		// What would only keep the emulator busy: guards of a CPU's speculation, zeroes in memory that is written anyway, and the
+		// care of a large empty table.
+		"mitigations=off", "init_on_alloc=0", "nf_conntrack.hashsize=512",
 	}
 	return name, append(vm.Platform(n.Arch, kvm),
 		"-nodefaults", "-no-user-config", "-display", "none",
