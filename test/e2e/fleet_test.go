@@ -43,6 +43,7 @@ func TestFleet(t *testing.T) {
 	}{
 		{"every node is detected and says the truth about itself", testDetection},
 		{"attacks are denied where the node enforces and audited where it does not", testAttacks},
+		{"karmor logs tells of denials and audits within a second, with who, what and why", testLogs},
 		{"every policy of others is accepted", testCorpus},
 		{"an owned DaemonSet that is edited or deleted is repaired", testRepair},
 		{"a killed agent leaves no gap", testKill},
@@ -53,7 +54,7 @@ func TestFleet(t *testing.T) {
 	} {
 		begun := time.Now()
 		ok := t.Run(part.name, func(t *testing.T) { part.run(t, s) })
-		t.Logf("%-75s %6.1f s", part.name, time.Since(begun).Seconds())
+		t.Logf("%-81s %6.1f s", part.name, time.Since(begun).Seconds())
 		if !ok {
 			// What comes after builds on this part: its failures would only hide the cause.
 			t.FailNow()

@@ -9,15 +9,21 @@ import (
 	"strings"
 )
 
-// Alert is what this package reads of an agent's JSON line; the field names are a contract with users' tools.
+// Alert is what is read of a JSON line of an agent or of karmor; the field names are a contract with users' tools.
 type Alert struct {
-	NamespaceName, PodName, ContainerName string
-	PolicyName                            string
-	Type, Operation, Resource             string
-	Action, Result, Enforcer              string
+	HostName, NamespaceName, PodName, ContainerName string
+	Owner                                           Owner
+	ProcessName, ParentProcessName                  string
+	PolicyName, Severity, Tags, Message             string
+	Type, Operation, Resource, Data                 string
+	Action, Result, Enforcer                        string
+	EventData                                       map[string]string
 	// Line is the whole alert as the agent wrote it.
 	Line string `json:"-"`
 }
+
+// Owner of a Pod, as alerts name it.
+type Owner struct{ Ref, Name, Namespace string }
 
 // Alerts of a node's agent on one policy, from its standard output.
 func (c *Cluster) Alerts(ctx context.Context, node, namespace, policy string) ([]Alert, error) {
