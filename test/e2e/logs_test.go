@@ -193,17 +193,14 @@ func testLogs(t *testing.T, s *suite) {
 	shell.next(t, time.Minute, "the shell in the Pod is ready")
 	// Only now: what runc does on the way into a container would match as well, setns(2) needs CAP_SYS_CHROOT.
 	s.applyLogsPolicies(t)
-	// --since makes the relay give what it has, should the first operations be faster than the connection; none is lost by that.
 	logs := begin(t, filepath.Join(s.Root, "bin", runtime.GOARCH, "karmor"), "logs", "--kubeconfig", s.Kubeconfig, "-o", "json", "--follow",
-		"--since", "1h", "--namespace", logsName, "--pod", pod.Name)
+		"--namespace", logsName, "--pod", pod.Name)
+	awaitLogs(t, shell, logs)
 	var took, way []float64
-	for round := range 1 + logsRounds {
+	for round := range logsRounds {
 		for _, o := range observations() {
 			sent := time.Now()
-			if _, err := fmt.Fprintln(shell.in, o.command); err != nil {
-				t.Fatalf("order %q: %v; %s", o.command, err, shell.said())
-			}
-			answer := shell.next(t, logsLost, "the Pod's answer to "+o.command)
+			answer := shell.order(t, o.command)
 			if !o.answered(answer.text) {
 				t.Errorf("round %d: %s: %q is not the answer of %s", round, o.command, answer.text, o.want.Action)
 			}
@@ -212,14 +209,31 @@ func testLogs(t *testing.T, s *suite) {
 			if diff := difference(line.text, o.alert(pod)); diff != "" {
 				t.Fatalf("round %d: %s: the line differs (-want +got):\n%s\n%s", round, o.command, diff, line.text)
 			}
-			if round == 0 {
-				continue // karmor may have been connecting
-			}
 			took, way = append(took, line.at.Sub(sent).Seconds()), append(way, answer.at.Sub(sent).Seconds())
 		}
 	}
-	logs.nothingMore(t, 2*time.Second)
+	for _, line := range logs.rest() {
+		t.Errorf("a line of no operation, or a second one of the same: %s", line.text)
+	}
 	checkTook(t, took, way)
+}
+
+// awaitLogs returns when everything between the Pod and karmor is connected, which is seen by a line that comes. It leaves none unread.
+func awaitLogs(t *testing.T, shell, logs *program) {
+	t.Helper()
+	within(t, time.Minute, "karmor logs follows", func(context.Context) (bool, string, error) {
+		shell.order(t, observations()[0].command)
+		select {
+		case _, more := <-logs.lines:
+			if !more {
+				t.Fatalf("karmor logs has ended; %s", logs.said())
+			}
+			return true, "", nil
+		case <-time.After(5 * time.Second):
+			return false, "no line; " + logs.said(), nil
+		}
+	})
+	logs.rest()
 }
 
 func checkTook(t *testing.T, took, way []float64) {
@@ -357,12 +371,28 @@ func (p *program) next(t *testing.T, limit time.Duration, what string) readLine 
 	return readLine{}
 }
 
-func (p *program) nothingMore(t *testing.T, during time.Duration) {
+// order makes the shell in the Pod do something, and returns its answer.
+func (p *program) order(t *testing.T, command string) readLine {
 	t.Helper()
-	select {
-	case line, more := <-p.lines:
-		t.Errorf("a line too many, or the end (%v): %s; %s", !more, line.text, p.said())
-	case <-time.After(during):
+	if _, err := fmt.Fprintln(p.in, command); err != nil {
+		t.Fatalf("order %q: %v; %s", command, err, p.said())
+	}
+	return p.next(t, logsLost, "the Pod's answer to "+command)
+}
+
+// rest is what comes until nothing has come for a while, many times longer than a line takes.
+func (p *program) rest() []readLine {
+	var out []readLine
+	for {
+		select {
+		case line, more := <-p.lines:
+			if !more {
+				return out
+			}
+			out = append(out, line)
+		case <-time.After(3 * time.Second):
+			return out
+		}
 	}
 }
 
