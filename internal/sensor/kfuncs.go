@@ -19,7 +19,7 @@ func lackCast(kernel *btf.Spec) bool {
 
 // leaveOutCast takes the references to castFunction out of programs for a kernel that lacks it: its address is 0, and what
 // is only reached with another is nothing. The loader comes to the same, but asks every BTF object in the kernel, of which
-// each program that was loaded is one, for each reference: on 6.1 that was half of the time of loading.
+// each program that was loaded is one, for each reference.
 func leaveOutCast(object *ebpf.CollectionSpec) {
 	for _, program := range object.Programs {
 		for i := range program.Instructions {

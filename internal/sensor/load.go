@@ -151,6 +151,11 @@ func (c *Core) load(s specs) error {
 	if err != nil {
 		return err
 	}
+	if lackCast(kernel.types) {
+		for _, object := range s.objects {
+			leaveOutCast(object)
+		}
+	}
 	settings := map[string]any{
 		"hash_key":        c.key,
 		"ancestor_helper": haveAncestorHelper(c.mode),
@@ -239,9 +244,6 @@ func (c *Core) loadObject(object *ebpf.CollectionSpec, settings map[string]any, 
 		return fmt.Errorf("read the kernel's types: %w", err)
 	}
 	options.Programs.KernelTypes = kernel
-	if lackCast(kernel) {
-		leaveOutCast(object)
-	}
 	for _, name := range slices.Sorted(maps.Keys(object.Programs)) {
 		program, err := loadProgram(object, name, &options)
 		if err != nil {
