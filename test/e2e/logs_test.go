@@ -405,14 +405,22 @@ func TestObservationsAreWhatTheProductWrites(t *testing.T) {
 	}
 	const socket = "family=AF_INET type=SOCK_STREAM protocol=0"
 	events := map[string]enforcer.Event{
-		"no-exec": {Domain: compile.DomainProcess, Operation: enforcer.OperationExec, Denied: true, Comm: "sh",
-			Resource: images.AllowedTool, Source: logsShell, ParentSource: "/init"},
-		"no-read": {Domain: compile.DomainFile, Operation: enforcer.OperationOpen, Denied: true, Comm: "cat",
-			Resource: images.SecretFile, Source: logsReader, ParentSource: logsShell},
-		"no-connect": {Domain: compile.DomainNetwork, Operation: enforcer.OperationSocket, Denied: true, Comm: "wget",
-			Resource: socket, Source: images.BlockedTool, ParentSource: logsShell},
-		"watch-capability": {Domain: compile.DomainCapabilities, Operation: enforcer.OperationCapable, Comm: "chroot",
-			Resource: "CAP_SYS_CHROOT", Source: logsRooter, ParentSource: logsShell},
+		"no-exec": {
+			Domain: compile.DomainProcess, Operation: enforcer.OperationExec, Denied: true, Comm: "sh",
+			Resource: images.AllowedTool, Source: logsShell, ParentSource: "/init",
+		},
+		"no-read": {
+			Domain: compile.DomainFile, Operation: enforcer.OperationOpen, Denied: true, Comm: "cat",
+			Resource: images.SecretFile, Source: logsReader, ParentSource: logsShell,
+		},
+		"no-connect": {
+			Domain: compile.DomainNetwork, Operation: enforcer.OperationSocket, Denied: true, Comm: "wget",
+			Resource: socket, Source: images.BlockedTool, ParentSource: logsShell,
+		},
+		"watch-capability": {
+			Domain: compile.DomainCapabilities, Operation: enforcer.OperationCapable, Comm: "chroot",
+			Resource: "CAP_SYS_CHROOT", Source: logsRooter, ParentSource: logsShell,
+		},
 	}
 	for _, o := range observations() {
 		t.Run(o.want.PolicyName, func(t *testing.T) {
